@@ -1,0 +1,214 @@
+"""The shared memory that images travel in, and the budget of the whole pipeline.
+
+Nothing is read without an extent, so the arena's capacity bounds what is in flight. An
+extent belongs to one image from the moment it is read until its output is written: a
+reader fills it, a worker renders it in place, a writer empties it, no copy between.
+
+Written by hand for speed: ``multiprocessing`` offers shared memory, but no allocator that
+threads can lease from and no reservation, without which memory that a container does not
+have is found out by SIGBUS.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import sys
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from multiprocessing.shared_memory import SharedMemory
+from secrets import token_hex
+from threading import Lock
+from typing import Final, NamedTuple
+
+from asyncrgb.errors import LimitError
+
+_PAGE: Final = mmap.PAGESIZE
+_RESERVE_STEP: Final = 4 * 2**20
+
+logger = logging.getLogger("asyncrgb")
+
+
+class Extent(NamedTuple):
+    """``size`` bytes of the arena from ``start``; whole pages."""
+
+    start: int
+    size: int
+
+
+class Memory(ABC):
+    """Shared memory that other processes on this machine attach by ``name``."""
+
+    name: str
+    view: memoryview
+
+    @abstractmethod
+    def reserve(self, start: int, size: int) -> None:
+        """Make sure that these bytes exist; raises OSError where they cannot be had."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the memory back to the system."""
+
+
+class _AnonymousMemory(Memory):
+    """A memfd: no name in /dev/shm, no size limit of it, gone with its last user, even killed."""
+
+    def __init__(self, capacity: int) -> None:
+        self._fd = os.memfd_create("asyncrgb")
+        os.truncate(self._fd, capacity)
+        # The token keeps a later arena with the same descriptor from being taken for this one.
+        self.name = f"/proc/{os.getpid()}/fd/{self._fd}#{token_hex(8)}"
+        self._mmap = mmap.mmap(self._fd, capacity)
+        self.view = memoryview(self._mmap)
+
+    def reserve(self, start: int, size: int) -> None:
+        os.posix_fallocate(self._fd, start, size)
+
+    def close(self) -> None:
+        self.view.release()
+        self._mmap.close()
+        os.close(self._fd)
+
+
+class _NamedMemory(Memory):
+    """POSIX or Windows shared memory; the resource tracker unlinks it if this process is killed."""
+
+    def __init__(self, capacity: int) -> None:
+        self._shared = SharedMemory(create=True, size=capacity)
+        self.name = self._shared.name
+        self.view = _buffer(self._shared)
+
+    def reserve(self, start: int, size: int) -> None:
+        """Nothing to do: these systems commit shared memory when it is made."""
+
+    def close(self) -> None:
+        self._shared.close()
+        self._shared.unlink()
+
+
+def create_memory(capacity: int) -> Memory:
+    """Make shared memory of ``capacity`` bytes, the best kind that the system has."""
+    return _AnonymousMemory(capacity) if sys.platform == "linux" else _NamedMemory(capacity)
+
+
+def _buffer(shared: SharedMemory) -> memoryview:
+    if shared.buf is None:
+        raise OSError(f"shared memory {shared.name} is closed")
+    return shared.buf
+
+
+def attach(name: str) -> memoryview:
+    """Map the memory of that name, made by any process of this machine, into this one."""
+    if not name.startswith("/proc/"):
+        return _buffer(SharedMemory(name))
+    fd = os.open(name.partition("#")[0], os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return memoryview(mmap.mmap(fd, os.fstat(fd).st_size))
+    finally:
+        os.close(fd)
+
+
+class Arena:
+    """Extents of shared memory, leased first fit and given back; safe to use from any thread.
+
+    The lowest free place is taken first, so that a run touches no more memory than it needs
+    at once. Memory is reserved before its first use; where the system cannot give all of
+    ``capacity``, the arena goes on with what there is.
+
+    Attributes:
+        capacity: bytes that can be leased at once.
+        leased: bytes leased now.
+        returns: how often an extent has been given back; a change says that there may be room.
+
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity // _PAGE * _PAGE
+        self._memory = create_memory(self.capacity)
+        self._reserved = 0
+        self._free = [Extent(0, self.capacity)]
+        self._lock = Lock()
+        self.leased = 0
+        self.returns = 0
+
+    @property
+    def name(self) -> str:
+        """What a worker attaches by."""
+        return self._memory.name
+
+    def lease(self, size: int) -> Extent | None:
+        """Take an extent of at least ``size`` bytes; None if there is no room now.
+
+        Raises:
+            LimitError: there would be no room in the empty arena either.
+
+        """
+        wanted = max(1, -(-size // _PAGE)) * _PAGE
+        with self._lock:
+            place = self._find(wanted)
+            if place is None:
+                return None
+            start, free = self._free[place]
+            self._free[place : place + 1] = [Extent(start + wanted, free - wanted)][: free > wanted]
+            self.leased += wanted
+        return Extent(start, wanted)
+
+    def give_back(self, extent: Extent) -> None:
+        """Free an extent, merged with its free neighbours."""
+        start, size = extent
+        with self._lock:
+            self.leased -= size
+            self.returns += 1
+            place = bisect_left(self._free, extent)
+            if place < len(self._free) and start + size == self._free[place].start:
+                size += self._free.pop(place).size
+            if place and sum(self._free[place - 1]) == start:
+                place -= 1
+                start, size = self._free[place].start, size + self._free.pop(place).size
+            self._free.insert(place, Extent(start, size))
+
+    def view(self, extent: Extent, length: int | None = None) -> memoryview:
+        """See the bytes of an extent, the first ``length`` of them if given."""
+        start, size = extent
+        return self._memory.view[start : start + (size if length is None else length)]
+
+    def close(self) -> None:
+        """Unmap and free the memory; no extent may be in use."""
+        self._memory.close()
+
+    def _find(self, wanted: int) -> int | None:
+        if wanted > self.capacity:
+            raise LimitError(
+                f"the image needs {wanted} bytes, the memory limit leaves {self.capacity}: "
+                "raise Limits.memory"
+            )
+        for place, (start, size) in enumerate(self._free):
+            if size >= wanted:
+                return place if self._reserve(start + wanted) else self._find(wanted)
+        return None
+
+    def _reserve(self, end: int) -> bool:
+        """Reserve all bytes before ``end``; on failure shrink to what could be had, and say so."""
+        if end <= self._reserved:
+            return True
+        step = min(max(end - self._reserved, _RESERVE_STEP), self.capacity - self._reserved)
+        try:
+            self._memory.reserve(self._reserved, step)
+        except OSError as error:
+            self._shrink(error)
+            return False
+        self._reserved += step
+        return True
+
+    def _shrink(self, error: OSError) -> None:
+        logger.warning(
+            "only %d of %d bytes of shared memory can be had (%s): going on with these",
+            self._reserved,
+            self.capacity,
+            error.strerror,
+        )
+        self.capacity = self._reserved
+        kept = (Extent(start, min(size, self._reserved - start)) for start, size in self._free)
+        self._free = [extent for extent in kept if extent.size > 0]

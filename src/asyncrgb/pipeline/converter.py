@@ -1,0 +1,207 @@
+"""Converter: owns the arena, the workers and the threads, and lends them to conversions."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.pipeline.flow import Flow
+from asyncrgb.pipeline.folder import convert_folder
+from asyncrgb.pipeline.outcomes import Counters, Job
+from asyncrgb.pipeline.run import running, slices
+from asyncrgb.pipeline.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+    from concurrent.futures import Executor
+    from types import TracebackType
+    from typing import Self
+
+    from typing_extensions import Buffer
+
+    from asyncrgb.pipeline.outcomes import Outcome, Report
+    from asyncrgb.pipeline.plan import Layout
+
+_UNREAD: Final = 1024  # outcomes that a consumer may leave lying before no more jobs are begun
+
+
+class Converter:
+    """Renders images with workers that stay warm between calls.
+
+    An asynchronous context manager; it starts at its first use and can be used by any
+    number of tasks of one event loop at once. Several can live in one loop.
+
+    Args:
+        options: how to render, where a call does not say otherwise.
+        limits: how much of the machine to use.
+        executor: where to render, instead of worker processes of its own: any
+            ``concurrent.futures.Executor`` on this machine. It is not shut down.
+
+    """
+
+    def __init__(
+        self,
+        options: RenderOptions = RenderOptions(),  # noqa: B008 - frozen, so sharing it is safe
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - the same
+        executor: Executor | None = None,
+    ) -> None:
+        self._options = options
+        self._limits = limits
+        self._executor = executor
+        self._flow: Flow | None = None
+
+    async def __aenter__(self) -> Self:
+        self._started()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def render(self, data: Buffer, options: RenderOptions | None = None) -> bytes:
+        """Render one TIFF from memory; as ``asyncrgb.render``, but in a worker.
+
+        Args:
+            data: the whole TIFF, any bytes-like object; not to be changed meanwhile.
+            options: instead of those of the Converter.
+
+        Returns:
+            A PNG file.
+
+        Raises:
+            DecodeError, BandError, LimitError, WorkerCrashError: about this image.
+
+        """
+        return await self._started().render(memoryview(data).cast("B"), options)
+
+    async def convert_file(
+        self,
+        source: str | os.PathLike[str],
+        destination: str | os.PathLike[str],
+        options: RenderOptions | None = None,
+    ) -> Outcome:
+        """Convert the TIFF ``source`` to the PNG file ``destination``, whatever is there.
+
+        Returns:
+            ``Converted`` or ``Failed``; errors of the image are not raised.
+
+        """
+        job = Job(os.fsdecode(source), os.fsdecode(destination), options)
+        (outcome,) = [each async for each in self.convert_many([job])]
+        return outcome
+
+    async def convert_many(
+        self, jobs: Iterable[Job] | AsyncIterable[Job]
+    ) -> AsyncIterator[Outcome]:
+        """Convert jobs as they come, and yield their outcomes as they complete.
+
+        Args:
+            jobs: an iterable or asynchronous iterable, of any length. No more are taken from
+                it than are needed to keep busy, and none while outcomes are left lying.
+
+        Yields:
+            The outcome of each job, in the order in which they complete. Leaving the loop
+            drops what is under way.
+
+        """
+        arrived: deque[Outcome] = deque()
+        news = asyncio.Event()
+
+        def deliver(_: int, outcome: Outcome) -> None:
+            arrived.append(outcome)
+            stream.paused = len(arrived) >= _UNREAD
+            news.set()
+
+        stream = Stream(deliver, enough=2 * self._limits.batch)
+        stream.when_done(news.set)
+        async with running(self._started(), stream, slices(jobs)) as flow:
+            while arrived or not stream.is_done:
+                while arrived:
+                    yield arrived.popleft()
+                stream.paused = False
+                flow.poke()
+                news.clear()
+                if not stream.is_done:
+                    await news.wait()
+            await stream.done()
+
+    async def convert(
+        self,
+        source: str | os.PathLike[str],
+        destination: str | os.PathLike[str],
+        *,
+        layout: Layout = "flat",
+        force: bool = False,
+        on_outcome: Callable[[Outcome], None] | None = None,
+    ) -> Report:
+        """Bring a folder of PNGs up to date with a folder of TIFFs.
+
+        Args:
+            source: folder whose .tif and .tiff files, at any depth, are converted; or one file.
+            destination: folder of the results, made if there is none; it may lie in
+                ``source``. For a single file it may also be the name of the result, ending in
+                .png, which is then written whatever is there.
+            layout: "flat": all results in one folder; "tree": folders as in ``source``.
+            force: convert also what is up to date.
+            on_outcome: called in the event loop with each outcome as it completes.
+
+        Returns:
+            All outcomes, in the order of the input: folder by folder, by name.
+
+        Raises:
+            OptionsError: ``source`` holds no TIFF; ``layout`` is unknown.
+            OSError: ``source`` cannot be read; ``destination`` cannot be written.
+
+        """
+        return await convert_folder(
+            self._started(),
+            os.fsdecode(source),
+            os.fsdecode(destination),
+            layout=layout,
+            force=force,
+            on_outcome=on_outcome,
+        )
+
+    def counters(self) -> Counters:
+        """Count what is being read, waits, is rendered, is written; all zero at rest."""
+        return self._flow.counters() if self._flow is not None else Counters(0, 0, 0, 0, 0)
+
+    async def aclose(self) -> None:
+        """Drop what is under way, and end the workers; using the Converter starts it again."""
+        if self._flow is not None:
+            flow, self._flow = self._flow, None
+            await asyncio.shield(asyncio.ensure_future(flow.aclose()))
+
+    def _started(self) -> Flow:
+        if self._flow is None:
+            self._flow = Flow(self._options, self._limits, self._executor)
+        return self._flow
+
+
+async def convert(  # noqa: PLR0913 - each option stands for itself
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    options: RenderOptions = RenderOptions(),  # noqa: B008 - frozen, so sharing it is safe
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - the same
+    executor: Executor | None = None,
+    layout: Layout = "flat",
+    force: bool = False,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> Report:
+    """Bring a folder of PNGs up to date with a folder of TIFFs, and clean up.
+
+    ``Converter.convert`` with a Converter of its own: see there.
+    """
+    async with Converter(options, limits=limits, executor=executor) as converter:
+        return await converter.convert(
+            source, destination, layout=layout, force=force, on_outcome=on_outcome
+        )

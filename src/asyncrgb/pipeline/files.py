@@ -1,0 +1,96 @@
+"""Whole files between storage and the arena; blocking, so it runs on threads."""
+
+from __future__ import annotations
+
+import os
+import stat
+from itertools import count
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from asyncrgb.pipeline.arena import Arena, Extent
+
+TEMPORARY_PREFIX: Final = ".asyncrgb-"
+# A FIFO named .tif must not block the reader that opens it.
+_READ_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+
+# Containers that share a folder may share their process numbers too, hence the token.
+_OWNER: Final = f"{os.getpid()}-{token_hex(4)}"
+
+_numbers = count()
+
+
+def read_into(arena: Arena, path: str) -> tuple[Extent, int] | None:
+    """Read a file straight into a new extent of ``arena``; None if there is no room now.
+
+    Returns:
+        The extent, and the length of the file in it.
+
+    Raises:
+        OSError: the file cannot be opened or read, or is not a regular file.
+        LimitError: it is larger than the arena.
+
+    """
+    fd = os.open(path, _READ_FLAGS | _BINARY)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path!r} is not a regular file: leave it out")
+        extent = arena.lease(status.st_size)
+        if extent is None:
+            return None
+        try:
+            return extent, _fill(fd, arena.view(extent, status.st_size))
+        except BaseException:
+            arena.give_back(extent)
+            raise
+    finally:
+        os.close(fd)
+
+
+def _fill(fd: int, view: memoryview) -> int:
+    """Read until ``view`` is full or the file ends, which may be sooner than its size said."""
+    filled = 0
+    while filled < len(view):
+        got = os.readv(fd, [view[filled:]])
+        if not got:
+            break
+        filled += got
+    return filled
+
+
+def write_atomically(path: str, data: bytes | memoryview) -> None:
+    """Write a file that is seen whole or not at all; makes its folder if there is none.
+
+    Raises:
+        OSError: it could not be written; nothing is left of it.
+
+    """
+    folder = os.path.dirname(path)
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{_OWNER}-{next(_numbers)}")
+    fd = _create(temporary, folder)
+    try:
+        try:
+            _write_all(fd, memoryview(data))
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _create(path: str, folder: str) -> int:
+    try:
+        return os.open(path, _WRITE_FLAGS | _BINARY, 0o666)
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
+        return os.open(path, _WRITE_FLAGS | _BINARY, 0o666)
+
+
+def _write_all(fd: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

@@ -1,0 +1,234 @@
+"""How a chip travels: reading, rendering, writing, and out as an outcome.
+
+Jobs are claimed one at a time by read hops, wait for a worker, are rendered in natural
+batches, wait for a write hop, and end as an outcome of their stream. Two semaphores bound
+it all: the bytes of the arena (nothing is read without an extent), and the batches in
+flight, one more than there are workers, so that none of them waits for the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from asyncrgb.errors import AsyncRgbError
+from asyncrgb.pipeline.arena import Arena
+from asyncrgb.pipeline.crew import Background, Demand
+from asyncrgb.pipeline.outcomes import Counters, Failed
+from asyncrgb.pipeline.pool import Pool
+from asyncrgb.pipeline.reading import Reading
+from asyncrgb.pipeline.rendering import Rendering
+from asyncrgb.pipeline.task import FileTask, Upload
+from asyncrgb.pipeline.writing import Writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.pipeline.arena import Extent
+    from asyncrgb.pipeline.stream import Stream
+    from asyncrgb.pipeline.task import Task
+    from asyncrgb.pipeline.worker import Rendered
+
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+
+class Flow:
+    """The three stages, joined, with all they need. Lives in one event loop.
+
+    Blocking work runs on threads of its own: the loop's default executor is left to the
+    host application.
+    """
+
+    def __init__(self, options: RenderOptions, limits: Limits, executor: Executor | None) -> None:
+        self.options = options
+        most = limits.reads + limits.writes + 2  # the plan, and the start of the pool
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="asyncrgb")
+        self._arena = arena = Arena(limits.memory)
+        self._pool = Pool(executor, limits)
+        self._background = Background(self._fail)
+        self._streams: set[Stream] = set()
+        self._uploads: set[Upload] = set()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._broken: BaseException | None = None
+        self._rendering = Rendering(
+            arena=arena,
+            pool=self._pool,
+            threads=self._threads,
+            limits=limits,
+            options=options,
+            deliver=self._after_rendering,
+            drop=self._end,
+            repeat=self._repeat,
+            background=self._background,
+        )
+        self._reading = Reading(
+            arena=arena,
+            threads=self._threads,
+            limit=limits.reads,
+            appetite=self._appetite,
+            deliver=self._after_reading,
+            background=self._background,
+        )
+        self._writing = Writing(
+            arena=arena,
+            threads=self._threads,
+            limit=limits.writes,
+            plenty=limits.batch,
+            deliver=self._after_writing,
+            background=self._background,
+        )
+        self._background.spawn(self._start())
+
+    def open(self, stream: Stream) -> None:
+        """Take jobs from ``stream`` too, in turn with the others."""
+        self._streams.add(stream)
+        self._reading.open(stream)
+        if self._broken is not None:
+            stream.fail(self._broken)
+
+    def close(self, stream: Stream) -> None:
+        """Take no more jobs from ``stream``."""
+        self._streams.remove(stream)
+        self._reading.close(stream)
+
+    def poke(self) -> None:
+        """Set going whatever can go; to be called when a stream has got jobs."""
+        while self._waiters:
+            waiter = self._waiters.pop()
+            if not waiter.done():
+                waiter.set_result(None)
+        self._rendering.dispatch()
+        self._writing.crew.poke()
+        self._reading.crew.poke()
+
+    async def render(self, data: memoryview, options: RenderOptions | None) -> bytes:
+        """Render an image from memory, before everything that waits for a worker.
+
+        Raises:
+            AsyncRgbError: as ``asyncrgb.render`` does, or the image is larger than the arena.
+
+        """
+        upload = Upload(data, options)
+        upload.extent = await self._room(len(data))
+        self._fill(upload)
+        self._uploads.add(upload)
+        self._rendering.put_first(upload)
+        self.poke()
+        try:
+            return await upload.picture
+        finally:
+            self._uploads.discard(upload)
+
+    async def on_thread(
+        self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Run blocking work on a thread of our own."""
+        work = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def aclose(self) -> None:
+        """Drop what is under way, end the workers, free the memory."""
+        self._fail(AsyncRgbError("the Converter has been closed"))
+        await self._background.rest()
+        await self.on_thread(self._pool.stop)
+        self._threads.shutdown(wait=False)
+        self._arena.close()
+
+    def counters(self) -> Counters:
+        """Count what is where."""
+        return Counters(
+            reading=len(self._reading.crew),
+            ready=self._rendering.ready + self._reading.held,
+            rendering=self._rendering.under_way,
+            writing=self._writing.waiting + len(self._writing.crew),
+            leased=self._arena.leased,
+        )
+
+    async def _room(self, size: int) -> Extent:
+        while (extent := self._arena.lease(size)) is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        return extent
+
+    def _fill(self, upload: Upload) -> None:
+        assert upload.extent is not None  # noqa: S101 - it has just been leased
+        upload.length = len(upload.data)
+        self._arena.view(upload.extent, upload.length)[:] = upload.data
+
+    def _appetite(self) -> Demand:
+        return Demand.LEAVE if self._waiters else self._rendering.appetite
+
+    async def _start(self) -> None:
+        await self._rendering.start()
+        self.poke()
+
+    def _after_reading(self, tasks: list[FileTask]) -> None:
+        for task in tasks:
+            if task.outcome is not None or not task.wanted:
+                self._end(task)
+        self._rendering.put([task for task in tasks if task.extent is not None])
+        self.poke()
+
+    def _after_rendering(self, tasks: list[Task], results: list[Rendered]) -> None:
+        for task, result in zip(tasks, results, strict=True):
+            if isinstance(task, FileTask):
+                self._write(task, result)
+            elif isinstance(task, Upload):
+                self._hand_over(task, result)
+        self.poke()
+
+    def _write(self, task: FileTask, result: Rendered) -> None:
+        if isinstance(result, Exception):
+            task.outcome = Failed(task.job.source, result)
+            self._end(task)
+            return
+        if isinstance(result, bytes):
+            task.output = result
+        else:
+            task.length = result
+        self._writing.put(task)
+
+    def _hand_over(self, upload: Upload, result: Rendered) -> None:
+        if isinstance(result, int) and upload.extent is not None:
+            result = bytes(self._arena.view(upload.extent, result))
+        if not isinstance(result, int):
+            upload.settle(result)
+        self._end(upload)
+
+    def _after_writing(self, tasks: list[FileTask]) -> None:
+        for task in tasks:
+            self._end(task)
+        self.poke()
+
+    def _repeat(self, task: Task) -> None:
+        if isinstance(task, Upload):
+            self._fill(task)
+            self._rendering.put([task])
+        elif isinstance(task, FileTask):
+            self._release(task)
+            self._reading.again(task)
+        self.poke()
+
+    def _end(self, task: Task) -> None:
+        self._release(task)
+        if isinstance(task, FileTask) and task.outcome is not None:
+            task.stream.end(task.index, task.outcome)
+
+    def _release(self, task: Task) -> None:
+        if task.extent is not None:
+            self._arena.give_back(task.extent)
+            task.extent = None
+
+    def _fail(self, error: BaseException) -> None:
+        self._broken = error
+        for stream in self._streams:
+            stream.fail(error)
+        for upload in self._uploads:
+            upload.settle(error)

@@ -1,0 +1,58 @@
+"""Whether an output has to be made again, the way make decides it.
+
+An output is fresh if it is not older than its source, and not older than the moment its
+folder was first given the options of this run. That moment is the modification time of a
+small record in the folder, by the same clock as that of the outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Final
+
+from asyncrgb.pipeline.files import write_atomically
+
+if TYPE_CHECKING:
+    from asyncrgb.options import RenderOptions
+    from asyncrgb.pipeline.outcomes import Job
+
+RECORD: Final = ".asyncrgb.json"
+_RENDERING: Final = 1  # raise when the same options begin to give other pictures
+
+
+class Freshness:
+    """The state of one destination folder with regard to some options."""
+
+    def __init__(self, since: int) -> None:
+        self._since = since
+
+    @classmethod
+    def of(cls, folder: str, options: RenderOptions) -> Freshness:
+        """Read the record of ``folder``; write it anew, and make the folder, where it differs.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+
+        """
+        record = os.path.join(folder, RECORD)
+        text = json.dumps({"rendering": _RENDERING, "options": repr(options)}, indent=2) + "\n"
+        if _read(record) != text:
+            write_atomically(record, text.encode())
+        return cls(os.stat(record).st_mtime_ns)
+
+    def is_fresh(self, job: Job) -> bool:
+        """Tell whether the output of ``job`` can stay as it is."""
+        try:
+            made = os.stat(job.destination).st_mtime_ns
+        except OSError:
+            return False
+        return made >= self._since and made >= os.stat(job.source).st_mtime_ns
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return None

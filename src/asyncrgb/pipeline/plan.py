@@ -1,0 +1,142 @@
+"""Which sources there are, and which output each leads to."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from asyncrgb.errors import CollisionError, OptionsError
+from asyncrgb.pipeline.outcomes import Failed, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Layout: TypeAlias = Literal["flat", "tree"]
+Planned: TypeAlias = Job | Failed
+
+SUFFIX: Final = ".png"
+_SOURCE_SUFFIXES: Final = (".tif", ".tiff")
+
+
+def plan(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
+    """Pair each TIFF at or below ``source`` with its output, folder by folder, by name.
+
+    Lazy; blocks while a folder is listed. A folder that cannot be listed and a source whose
+    output is taken come out as ``Failed``. What lies in ``destination`` is never a source.
+
+    Args:
+        source: a folder or a file.
+        destination: the folder of the outputs; for one file it may be the output itself.
+        layout: "flat" puts all outputs into one folder, "tree" mirrors the folders of
+            ``source``.
+
+    Raises:
+        OptionsError: ``layout`` is unknown, or there is no TIFF at all.
+        OSError: ``source`` does not exist or cannot be listed; ``destination`` is a file.
+
+    """
+    if layout not in ("flat", "tree"):
+        raise OptionsError(f"layout {layout!r}: choose flat or tree")
+    if names_output(source, destination):
+        yield Job(source, destination)
+        return
+    if os.path.exists(destination) and not os.path.isdir(destination):
+        raise NotADirectoryError(
+            errno.ENOTDIR, "the destination is a file: name a folder for the results", destination
+        )
+    yield from _apart(_jobs(source, destination, layout))
+
+
+def names_output(source: str, destination: str) -> bool:
+    """Tell whether ``destination`` is the output of one file rather than a folder."""
+    return (
+        destination.lower().endswith(SUFFIX)
+        and os.path.isfile(source)
+        and not os.path.isdir(destination)
+    )
+
+
+def _apart(jobs: Iterator[Planned]) -> Iterator[Planned]:
+    """Let only the first source have an output that several lead to."""
+    taken: dict[str, str] = {}
+    for job in jobs:
+        if isinstance(job, Failed):
+            yield job
+            continue
+        first = taken.setdefault(job.destination, job.source)
+        yield job if first is job.source else _collision(job, first)
+
+
+def _collision(job: Job, first: str) -> Failed:
+    reason = (
+        f"{job.source} and {first} both lead to {job.destination}, which the latter keeps: "
+        "use --layout tree (layout='tree') or rename one of them"
+    )
+    return Failed(job.source, CollisionError(reason))
+
+
+def _jobs(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
+    if not os.path.isdir(source):
+        os.stat(source)  # says why it cannot be read, if so
+        yield Job(source, _output(destination, os.path.basename(source)))
+        return
+    found = False
+    for folder, names in _folders(source, destination):
+        if isinstance(names, OSError):
+            yield Failed(folder, names)
+            continue
+        target = destination
+        if layout == "tree" and folder != source:
+            target = os.path.join(destination, os.path.relpath(folder, source))
+        for name in names:
+            found = True
+            yield Job(os.path.join(folder, name), _output(target, name))
+    if not found:
+        raise OptionsError(
+            f"{source}: no .tif or .tiff file in this folder or below it: check the path"
+        )
+
+
+def _output(folder: str, name: str) -> str:
+    return os.path.join(folder, os.path.splitext(name)[0] + SUFFIX)
+
+
+def _folders(source: str, destination: str) -> Iterator[tuple[str, list[str] | OSError]]:
+    """Walk down from ``source``: each folder with the sorted names of its TIFFs, or an error."""
+    seen = {_identity(destination)} - {_identity(source), None}
+    waiting = [source]
+    while waiting:
+        folder = waiting.pop()
+        identity = _identity(folder)
+        if identity in seen:  # a loop of symbolic links, or the destination
+            continue
+        seen.add(identity)
+        try:
+            names, below = _listing(folder)
+        except OSError as error:
+            if folder == source:
+                raise
+            yield folder, error
+            continue
+        waiting += [os.path.join(folder, name) for name in reversed(below)]
+        yield folder, names
+
+
+def _listing(folder: str) -> tuple[list[str], list[str]]:
+    names, below = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                below.append(entry.name)
+            elif entry.name.lower().endswith(_SOURCE_SUFFIXES):
+                names.append(entry.name)
+    return sorted(names), sorted(below)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,132 @@
+"""The first stage: jobs claimed one by one and read into the arena."""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from aiofiles.os import wrap
+
+from asyncrgb.errors import LimitError
+from asyncrgb.pipeline.crew import HOP_SECONDS, Crew, Demand
+from asyncrgb.pipeline.files import read_into
+from asyncrgb.pipeline.outcomes import Failed, UpToDate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from asyncrgb.pipeline.arena import Arena
+    from asyncrgb.pipeline.crew import Background
+    from asyncrgb.pipeline.stream import Stream
+    from asyncrgb.pipeline.task import FileTask
+
+
+class Reading:
+    """Readers that take the jobs of all open streams in turn.
+
+    A job that finds no room in the arena is held and comes first once there is room, so
+    that a large file is not passed over for ever by small ones.
+
+    Args:
+        arena: where files are read to.
+        threads: where the hops run.
+        limit: most hops at once.
+        appetite: what the next stage wants: more readers, as many, or fewer.
+        deliver: takes what a hop has read; a task that has an outcome needs nothing more.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - a stage knows its neighbours and its means, once
+        self,
+        *,
+        arena: Arena,
+        threads: Executor,
+        limit: int,
+        appetite: Callable[[], Demand],
+        deliver: Callable[[list[FileTask]], None],
+        background: Background,
+    ) -> None:
+        self.crew = Crew(self._hop, self._demand, limit, background)
+        self._arena = arena
+        self._threads = threads
+        self._appetite = appetite
+        self._deliver = deliver
+        self._streams: deque[Stream] = deque()
+        self._claiming = Lock()
+        self._held: deque[FileTask] = deque()
+        self._held_at = -1
+        self._read_on_thread = wrap(self._read_some)
+
+    @property
+    def held(self) -> int:
+        """Number of jobs that wait for room."""
+        return len(self._held)
+
+    def open(self, stream: Stream) -> None:
+        """Take jobs from ``stream`` too."""
+        self._streams.append(stream)
+
+    def close(self, stream: Stream) -> None:
+        """Take no more jobs from ``stream``."""
+        with self._claiming:
+            self._streams.remove(stream)
+
+    def again(self, task: FileTask) -> None:
+        """Read the file of ``task`` once more, before all others."""
+        self._held.append(task)
+
+    async def _hop(self) -> None:
+        tasks = await self._read_on_thread(executor=self._threads)
+        for stream in {task.stream for task in tasks}:
+            stream.claimed()
+        self._deliver(tasks)
+
+    def _demand(self) -> Demand:
+        if self._held:
+            return Demand.LEAVE if self._held_at == self._arena.returns else self._appetite()
+        if not any(stream.claimable for stream in self._streams):
+            return Demand.LEAVE
+        return self._appetite()
+
+    def _read_some(self) -> list[FileTask]:
+        """Read one file after the other for a few milliseconds; runs on a thread."""
+        until = monotonic() + HOP_SECONDS
+        tasks: list[FileTask] = []
+        while monotonic() < until and (task := self._claim()) is not None:
+            if not self._read(task):
+                break
+            tasks.append(task)
+        return tasks
+
+    def _claim(self) -> FileTask | None:
+        with self._claiming:
+            if self._held:
+                return self._held.popleft()
+            for _ in range(len(self._streams)):
+                stream = self._streams[0]
+                self._streams.rotate(-1)
+                if stream.claimable:
+                    return stream.pending.popleft()
+        return None
+
+    def _read(self, task: FileTask) -> bool:
+        """Read the file of ``task`` or settle its outcome; False if it is held instead."""
+        job = task.job
+        returns = self._arena.returns
+        try:
+            if task.stream.is_fresh is not None and task.stream.is_fresh(job):
+                task.outcome = UpToDate(job.source, job.destination)
+                return True
+            place = read_into(self._arena, job.source)
+        except (OSError, LimitError) as error:
+            task.outcome = Failed(job.source, error)
+            return True
+        if place is None:
+            self._held.append(task)
+            self._held_at = returns
+            return False
+        task.extent, task.length = place
+        return True

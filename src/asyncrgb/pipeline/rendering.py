@@ -1,0 +1,183 @@
+"""The middle stage: natural batches for the workers.
+
+When a worker is free it gets its share of whatever is ready. Under load the batches are
+large and their cost vanishes; under light load a single image goes at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import BrokenExecutor
+from typing import TYPE_CHECKING, Final
+
+from asyncrgb.errors import AsyncRgbError, WorkerCrashError
+from asyncrgb.pipeline.crew import Demand
+from asyncrgb.pipeline.worker import Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.pipeline.arena import Arena
+    from asyncrgb.pipeline.crew import Background
+    from asyncrgb.pipeline.pool import Pool
+    from asyncrgb.pipeline.task import Task
+    from asyncrgb.pipeline.worker import Rendered
+
+
+_CRASHED: Final = (
+    "a worker process died while it rendered this image (a crash of its decoder, or the "
+    "system was out of memory): check the file, or leave it out"
+)
+_STILLBORN: Final = (
+    "the worker processes die as they start: if this is a script, put what it runs under "
+    "`if __name__ == '__main__':`; else try --executor thread"
+)
+
+
+class Rendering:
+    """Hands what has been read to the workers, one batch more than there are of them.
+
+    Args:
+        arena: where the images are.
+        pool: the workers.
+        threads: where the pool is started.
+        limits: sizes of batches.
+        options: for jobs that have none of their own.
+        deliver: takes the tasks of a batch, each with what the worker says of it.
+        drop: takes a task that nobody wants any more.
+        repeat: takes a task whose image has to be read again after a worker died.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - a stage knows its neighbours and its means, once
+        self,
+        *,
+        arena: Arena,
+        pool: Pool,
+        threads: Executor,
+        limits: Limits,
+        options: RenderOptions,
+        deliver: Callable[[list[Task], list[Rendered]], None],
+        drop: Callable[[Task], None],
+        repeat: Callable[[Task], None],
+        background: Background,
+    ) -> None:
+        self._arena = arena
+        self._pool = pool
+        self._threads = threads
+        self._options = options
+        self._deliver = deliver
+        self._drop = drop
+        self._repeat = repeat
+        self._background = background
+        self._largest = limits.batch
+        self._most_bytes = limits.memory // (2 * (pool.size + 1))
+        self._ready: deque[Task] = deque()
+        self._in_flight: list[list[Task]] = []
+        self._started = False
+
+    @property
+    def ready(self) -> int:
+        """Number of images that wait for a worker."""
+        return len(self._ready)
+
+    @property
+    def under_way(self) -> int:
+        """Number of images that workers have been given."""
+        return sum(map(len, self._in_flight))
+
+    @property
+    def appetite(self) -> Demand:
+        """What readers should do: nobody waits for a full batch, nor reads beyond it."""
+        if len(self._ready) >= self._largest:
+            return Demand.LEAVE
+        starving = self._started and not self._ready and self._free > 0
+        return Demand.DOUBLE if starving else Demand.STAY
+
+    @property
+    def _free(self) -> int:
+        return self._pool.size - len(self._in_flight)
+
+    async def start(self) -> None:
+        """Start the workers.
+
+        Raises:
+            AsyncRgbError: they die as they start.
+
+        """
+        self._started = False
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._pool.start)
+        except BrokenExecutor as error:
+            raise AsyncRgbError(_STILLBORN) from error
+        self._started = True
+
+    def put(self, tasks: list[Task]) -> None:
+        """Let images that have been read be rendered."""
+        self._ready.extend(tasks)
+
+    def put_first(self, task: Task) -> None:
+        """Let an image be rendered before those that wait."""
+        self._ready.appendleft(task)
+
+    def dispatch(self) -> None:
+        """Send batches while a worker is free, and a full one to wait for the next that is."""
+        while self._started and self._next() is not None and self._may_send():
+            batch = self._take()
+            self._in_flight.append(batch)
+            self._background.spawn(self._render(batch))
+
+    def _next(self) -> Task | None:
+        while self._ready and not self._ready[0].wanted:
+            self._drop(self._ready.popleft())
+        return self._ready[0] if self._ready else None
+
+    def _may_send(self) -> bool:
+        if self._ready[0].alone or any(batch[0].alone for batch in self._in_flight):
+            return not self._in_flight
+        full = len(self._ready) >= self._largest
+        return self._free > 0 or (self._free == 0 and full)
+
+    def _take(self) -> list[Task]:
+        share = -(-len(self._ready) // max(self._free, 1))
+        batch = [self._ready.popleft()]
+        volume = batch[0].length
+        while not batch[0].alone and len(batch) < min(share, self._largest):
+            task = self._next()
+            if task is None or task.alone or volume + task.length > self._most_bytes:
+                break
+            volume += task.length
+            batch.append(self._ready.popleft())
+        return batch
+
+    async def _render(self, batch: list[Task]) -> None:
+        starts = self._pool.starts
+        pieces = [self._piece(task) for task in batch]
+        try:
+            results = await self._pool.render(self._arena.name, pieces)
+        except BrokenExecutor as error:
+            await self._recover(batch, starts, error)
+            return
+        finally:
+            self._in_flight.remove(batch)
+        self._deliver(batch, results)
+
+    def _piece(self, task: Task) -> Piece:
+        assert task.extent is not None  # noqa: S101 - what is ready has a place
+        return Piece(task.extent, task.length, task.options or self._options)
+
+    async def _recover(self, batch: list[Task], starts: int, error: BrokenExecutor) -> None:
+        """Replace the workers, and find the image at fault by rendering each alone."""
+        if not self._pool.replaceable:
+            raise AsyncRgbError(f"the executor that was given is broken: {error}") from error
+        if self._pool.starts == starts:  # the first to notice
+            await self.start()
+        if len(batch) == 1:
+            self._deliver(batch, [WorkerCrashError(_CRASHED)])
+            return
+        for task in batch:
+            task.alone = True
+            self._repeat(task)
