@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Report,
         UpToDate,
     )
+    from asyncrgb.pipeline.plan import count_sources
     from asyncrgb.pipeline.pool import SerialExecutor
     from asyncrgb.render import render
     from asyncrgb.sample import write_samples
@@ -57,6 +58,7 @@ __all__ = [
     "UpToDate",
     "WorkerCrashError",
     "convert",
+    "count_sources",
     "render",
     "write_samples",
 ]
@@ -69,6 +71,7 @@ _HOMES = {
     "options": "FixedStretch Limits RenderOptions",
     "pipeline.converter": "Converter convert",
     "pipeline.outcomes": "Converted Counters Failed Job Outcome Report UpToDate",
+    "pipeline.plan": "count_sources",
     "pipeline.pool": "SerialExecutor",
     "render": "render",
     "sample": "write_samples",

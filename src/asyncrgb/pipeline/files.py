@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final
@@ -71,15 +72,14 @@ def write_atomically(path: str, data: bytes | memoryview) -> None:
     """
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{_OWNER}-{next(_numbers)}")
-    fd = _create(temporary, folder)
     try:
-        try:
-            _write_all(fd, memoryview(data))
-        finally:
-            os.close(fd)
+        _write(_create(temporary, folder), data)
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = path, None  # the name that means something
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
@@ -91,6 +91,10 @@ def _create(path: str, folder: str) -> int:
         return os.open(path, _WRITE_FLAGS | _BINARY, 0o666)
 
 
-def _write_all(fd: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+def _write(fd: int, data: bytes | memoryview) -> None:
+    try:
+        written = os.write(fd, data)
+        while written < len(data):
+            written += os.write(fd, memoryview(data)[written:])
+    finally:
+        os.close(fd)

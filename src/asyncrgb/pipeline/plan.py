@@ -57,6 +57,20 @@ def names_output(source: str, destination: str) -> bool:
     )
 
 
+def count_sources(source: str | os.PathLike[str], destination: str | os.PathLike[str]) -> int:
+    """Count the outcomes that converting ``source`` to ``destination`` will have; blocks.
+
+    Raises:
+        OSError: ``source`` does not exist or cannot be listed.
+
+    """
+    source, destination = os.fsdecode(source), os.fsdecode(destination)
+    if not os.path.isdir(source):
+        return 1
+    folders = _folders(source, destination)
+    return sum(1 if isinstance(names, OSError) else len(names) for _, names in folders)
+
+
 def _apart(jobs: Iterator[Planned]) -> Iterator[Planned]:
     """Let only the first source have an output that several lead to."""
     taken: dict[str, str] = {}
@@ -78,7 +92,7 @@ def _collision(job: Job, first: str) -> Failed:
 
 def _jobs(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
     if not os.path.isdir(source):
-        os.stat(source)  # says why it cannot be read, if so
+        os.stat(source)  # raises what is wrong with it
         yield Job(source, _output(destination, os.path.basename(source)))
         return
     found = False

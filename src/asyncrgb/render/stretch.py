@@ -32,7 +32,8 @@ def apply(pixels: NDArray[Any], stretch: FixedStretch) -> NDArray[np.uint8]:
 def _formula(pixels: NDArray[Any], stretch: FixedStretch) -> NDArray[np.uint8]:
     with np.errstate(over="ignore", invalid="ignore"):  # huge floats and infinities clip
         scaled = (pixels.astype(np.float64) - stretch.low) / (stretch.high - stretch.low)
-    return np.nan_to_num(255 * scaled.clip(0, 1)).astype(np.uint8)
+    rgb: NDArray[np.uint8] = np.nan_to_num(255 * scaled.clip(0, 1)).astype(np.uint8)
+    return rgb
 
 
 @lru_cache(maxsize=16)

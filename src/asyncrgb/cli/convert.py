@@ -1,0 +1,191 @@
+"""``asyncrgb SRC DST``: the main job."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asyncrgb.cli.parameters import (
+    GroupedCommand,
+    GroupedOption,
+    band_numbers,
+    byte_size,
+    default_of,
+    shown_size,
+)
+from asyncrgb.cli.terminal import Progress
+from asyncrgb.options import FixedStretch, Limits, RenderOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from asyncrgb import Report
+
+_option = partial(click.option, cls=GroupedOption)
+_picture = partial(_option, group="Picture")
+_files = partial(_option, group="Files")
+_limit = partial(_option, group="Limits")
+_output = partial(_option, group="Terminal")
+
+_BANDS = default_of(RenderOptions, "bands")
+_STRETCH = default_of(RenderOptions, "stretch")
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@_picture(
+    "-b",
+    "--bands",
+    type=band_numbers,
+    metavar="R,G,B",
+    default=",".join(map(str, _BANDS)),
+    show_default=True,
+    help="Bands shown as red, green and blue, counted from 1.",
+)
+@_picture(
+    "--scale",
+    nargs=2,
+    type=float,
+    metavar="MIN MAX",
+    default=(_STRETCH.low, _STRETCH.high),
+    show_default=False,
+    help="Pixel values that become black and full intensity.  "
+    f"[default: {_STRETCH.low:g} {_STRETCH.high:g}]",
+)
+@_picture(
+    "--compress-level",
+    metavar="0-9",
+    type=int,
+    default=default_of(RenderOptions, "compress_level"),
+    show_default=True,
+    help="0 stores, 1 is the fastest that compresses, 9 gives the smallest files.",
+)
+@_files(
+    "--layout",
+    type=click.Choice(["flat", "tree"]),
+    default="flat",
+    show_default=True,
+    help="All results in one folder, or in folders as in SRC.",
+)
+@_files("--force", is_flag=True, help="Convert also what is up to date.")
+@_limit(
+    "--workers",
+    type=int,
+    metavar="N",
+    show_default="one for each processor",
+    help="Renderers at work at once.",
+)
+@_limit(
+    "--reads",
+    type=int,
+    metavar="N",
+    default=default_of(Limits, "reads"),
+    show_default=True,
+    help="Most reads in flight; fast storage never needs as many.",
+)
+@_limit(
+    "--writes",
+    type=int,
+    metavar="N",
+    default=default_of(Limits, "writes"),
+    show_default=True,
+    help="Most writes in flight.",
+)
+@_limit(
+    "--memory",
+    type=byte_size,
+    metavar="SIZE",
+    default=shown_size(default_of(Limits, "memory")),
+    show_default=True,
+    help="Image data held at any moment.",
+)
+@_limit(
+    "--executor",
+    type=click.Choice(["process", "thread", "serial"]),
+    default="process",
+    show_default=True,
+    help="Where to render: in processes, in threads, or in the main thread.",
+)
+@_output("--progress/--no-progress", default=True, help="Bar on stderr, where it is a terminal.")
+@_output("-q", "--quiet", is_flag=True, help="No bar and no summary; failures only.")
+@_output("-v", "--verbose", is_flag=True, help="Say with which settings the run goes on.")
+@click.version_option(package_name="asyncrgb", message="asyncrgb %(version)s")
+def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401 - click's
+    """Turn the multispectral TIFFs in SRC into RGB PNGs in DST.
+
+    SRC is a folder, read with all folders below it, or a file. DST is a folder; it may lie
+    in SRC, and it is brought up to date: a run that was broken off goes on where it stopped,
+    and only what is new or changed is converted.
+    """
+    options = RenderOptions(
+        bands=given["bands"],
+        stretch=FixedStretch(*given["scale"]),
+        compress_level=given["compress_level"],
+    )
+    limits = Limits(**{name: given[name] for name in ("workers", "reads", "writes", "memory")})
+    log = _log(verbose=given["verbose"])
+    log.info("%s, %s, executor=%s", options, limits, given["executor"])
+    bar = given["progress"] and not given["quiet"]
+    with Progress(bar=bar, count=partial(_count, source, destination)) as progress:
+        _convert(
+            source,
+            destination,
+            options,
+            limits=limits,
+            executor=_executor(given["executor"], limits),
+            layout=given["layout"],
+            force=given["force"],
+            on_outcome=progress.take,
+        )
+    if not given["quiet"]:
+        click.echo(progress.summary())
+    return 1 if progress.counts["Failed"] else 0
+
+
+def _convert(source: str, destination: str, options: RenderOptions, **given: Any) -> Report:  # noqa: ANN401 - passed on
+    """Run ``asyncrgb.convert`` in an event loop, uvloop's where it is installed."""
+    import asyncio  # noqa: PLC0415 - 60 ms that --help does not need
+
+    from asyncrgb import convert as convert_all  # noqa: PLC0415 - the same
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(convert_all(source, destination, options, **given))
+
+
+def _loop_factory() -> Callable[[], Any] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _executor(kind: str, limits: Limits) -> Executor | None:
+    if kind == "process":
+        return None
+    if kind == "thread":
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - needed only here
+
+        return ThreadPoolExecutor(limits.worker_count)
+    from asyncrgb import SerialExecutor  # noqa: PLC0415 - needed only here
+
+    return SerialExecutor()
+
+
+def _count(source: str, destination: str) -> int:
+    from asyncrgb import count_sources  # noqa: PLC0415 - needed only for a bar
+
+    return count_sources(source, destination)
+
+
+def _log(*, verbose: bool) -> logging.Logger:
+    logging.basicConfig(format="asyncrgb: %(message)s", stream=sys.stderr)
+    logger = logging.getLogger("asyncrgb")
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    return logger
