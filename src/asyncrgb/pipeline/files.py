@@ -70,8 +70,8 @@ def write_atomically(path: str, data: bytes | memoryview) -> None:
         OSError: it could not be written; nothing is left of it.
 
     """
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{_OWNER}-{next(_numbers)}")
+    folder = path[: path.rfind(os.sep) + 1]
+    temporary = f"{folder}{TEMPORARY_PREFIX}{_OWNER}-{next(_numbers)}"
     try:
         _write(_create(temporary, folder), data)
         os.replace(temporary, path)

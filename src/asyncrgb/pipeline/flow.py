@@ -9,13 +9,13 @@ flight, one more than there are workers, so that none of them waits for the even
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.arena import Arena
-from asyncrgb.pipeline.crew import Background, Demand
+from asyncrgb.pipeline.background import Background
+from asyncrgb.pipeline.crew import Demand, Threads
 from asyncrgb.pipeline.outcomes import Counters, Failed
 from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
@@ -48,7 +48,7 @@ class Flow:
     def __init__(self, options: RenderOptions, limits: Limits, executor: Executor | None) -> None:
         self.options = options
         most = limits.reads + limits.writes + 2  # the plan, and the start of the pool
-        self._threads = ThreadPoolExecutor(most, thread_name_prefix="asyncrgb")
+        self._threads = Threads(most)
         self._arena = arena = Arena(limits.memory)
         self._pool = Pool(executor, limits)
         self._background = Background(self._fail)
@@ -128,16 +128,16 @@ class Flow:
     async def on_thread(
         self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run blocking work on a thread of our own."""
+        """Run blocking work on the thread for fast storage."""
         work = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads.one, work)
 
     async def aclose(self) -> None:
         """Drop what is under way, end the workers, free the memory."""
         self._fail(AsyncRgbError("the Converter has been closed"))
         await self._background.rest()
         await self.on_thread(self._pool.stop)
-        self._threads.shutdown(wait=False)
+        self._threads.stop()
         self._arena.close()
 
     def counters(self) -> Counters:
@@ -163,7 +163,7 @@ class Flow:
         self._arena.view(upload.extent, upload.length)[:] = upload.data
 
     def _appetite(self) -> Demand:
-        return Demand.LEAVE if self._waiters else self._rendering.appetite
+        return Demand.LESS if self._waiters else self._rendering.appetite
 
     async def _start(self) -> None:
         await self._rendering.start()

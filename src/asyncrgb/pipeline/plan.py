@@ -93,7 +93,7 @@ def _collision(job: Job, first: str) -> Failed:
 def _jobs(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
     if not os.path.isdir(source):
         os.stat(source)  # raises what is wrong with it
-        yield Job(source, _output(destination, os.path.basename(source)))
+        yield Job(source, os.path.join(destination, _output_name(os.path.basename(source))))
         return
     found = False
     for folder, names in _folders(source, destination):
@@ -103,17 +103,18 @@ def _jobs(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
         target = destination
         if layout == "tree" and folder != source:
             target = os.path.join(destination, os.path.relpath(folder, source))
+        found = found or bool(names)
+        source_prefix, target_prefix = os.path.join(folder, ""), os.path.join(target, "")
         for name in names:
-            found = True
-            yield Job(os.path.join(folder, name), _output(target, name))
+            yield Job(source_prefix + name, target_prefix + _output_name(name))
     if not found:
         raise OptionsError(
             f"{source}: no .tif or .tiff file in this folder or below it: check the path"
         )
 
 
-def _output(folder: str, name: str) -> str:
-    return os.path.join(folder, os.path.splitext(name)[0] + SUFFIX)
+def _output_name(name: str) -> str:
+    return (name.rpartition(".")[0] or name) + SUFFIX
 
 
 def _folders(source: str, destination: str) -> Iterator[tuple[str, list[str] | OSError]]:

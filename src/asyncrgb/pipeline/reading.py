@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from aiofiles.os import wrap
-
 from asyncrgb.errors import LimitError
-from asyncrgb.pipeline.crew import HOP_SECONDS, Crew, Demand
+from asyncrgb.pipeline.crew import Crew, Demand
 from asyncrgb.pipeline.files import read_into
 from asyncrgb.pipeline.outcomes import Failed, UpToDate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
     from asyncrgb.pipeline.arena import Arena
-    from asyncrgb.pipeline.crew import Background
+    from asyncrgb.pipeline.background import Background
+    from asyncrgb.pipeline.crew import Threads
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import FileTask
 
@@ -32,8 +29,7 @@ class Reading:
 
     Args:
         arena: where files are read to.
-        threads: where the hops run.
-        limit: most hops at once.
+        threads, limit, background: as for ``Crew``.
         appetite: what the next stage wants: more readers, as many, or fewer.
         deliver: takes what a hop has read; a task that has an outcome needs nothing more.
 
@@ -43,22 +39,27 @@ class Reading:
         self,
         *,
         arena: Arena,
-        threads: Executor,
+        threads: Threads,
         limit: int,
         appetite: Callable[[], Demand],
         deliver: Callable[[list[FileTask]], None],
         background: Background,
     ) -> None:
-        self.crew = Crew(self._hop, self._demand, limit, background)
+        self.crew = Crew(
+            step=self._step,
+            demand=self._demand,
+            deliver=self._take_note,
+            limit=limit,
+            threads=threads,
+            background=background,
+        )
         self._arena = arena
-        self._threads = threads
         self._appetite = appetite
         self._deliver = deliver
         self._streams: deque[Stream] = deque()
         self._claiming = Lock()
         self._held: deque[FileTask] = deque()
         self._held_at = -1
-        self._read_on_thread = wrap(self._read_some)
 
     @property
     def held(self) -> int:
@@ -78,28 +79,22 @@ class Reading:
         """Read the file of ``task`` once more, before all others."""
         self._held.append(task)
 
-    async def _hop(self) -> None:
-        tasks = await self._read_on_thread(executor=self._threads)
+    def _take_note(self, tasks: list[FileTask]) -> None:
         for stream in {task.stream for task in tasks}:
             stream.claimed()
         self._deliver(tasks)
 
     def _demand(self) -> Demand:
         if self._held:
-            return Demand.LEAVE if self._held_at == self._arena.returns else self._appetite()
+            return Demand.LESS if self._held_at == self._arena.returns else self._appetite()
         if not any(stream.claimable for stream in self._streams):
-            return Demand.LEAVE
+            return Demand.LESS
         return self._appetite()
 
-    def _read_some(self) -> list[FileTask]:
-        """Read one file after the other for a few milliseconds; runs on a thread."""
-        until = monotonic() + HOP_SECONDS
-        tasks: list[FileTask] = []
-        while monotonic() < until and (task := self._claim()) is not None:
-            if not self._read(task):
-                break
-            tasks.append(task)
-        return tasks
+    def _step(self) -> FileTask | None:
+        """Read one file; runs on a thread."""
+        task = self._claim()
+        return task if task is not None and self._read(task) else None
 
     def _claim(self) -> FileTask | None:
         with self._claiming:

@@ -17,11 +17,11 @@ from asyncrgb.pipeline.worker import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.arena import Arena
-    from asyncrgb.pipeline.crew import Background
+    from asyncrgb.pipeline.background import Background
+    from asyncrgb.pipeline.crew import Threads
     from asyncrgb.pipeline.pool import Pool
     from asyncrgb.pipeline.task import Task
     from asyncrgb.pipeline.worker import Rendered
@@ -57,7 +57,7 @@ class Rendering:
         *,
         arena: Arena,
         pool: Pool,
-        threads: Executor,
+        threads: Threads,
         limits: Limits,
         options: RenderOptions,
         deliver: Callable[[list[Task], list[Rendered]], None],
@@ -93,9 +93,9 @@ class Rendering:
     def appetite(self) -> Demand:
         """What readers should do: nobody waits for a full batch, nor reads beyond it."""
         if len(self._ready) >= self._largest:
-            return Demand.LEAVE
+            return Demand.LESS
         starving = self._started and not self._ready and self._free > 0
-        return Demand.DOUBLE if starving else Demand.STAY
+        return Demand.MORE if starving else Demand.SAME
 
     @property
     def _free(self) -> int:
@@ -110,7 +110,7 @@ class Rendering:
         """
         self._started = False
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._pool.start)
+            await asyncio.get_running_loop().run_in_executor(self._threads.many, self._pool.start)
         except BrokenExecutor as error:
             raise AsyncRgbError(_STILLBORN) from error
         self._started = True

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from aiofiles.os import wrap
-
-from asyncrgb.pipeline.crew import HOP_SECONDS, Crew, Demand
+from asyncrgb.pipeline.crew import Crew, Demand
 from asyncrgb.pipeline.files import write_atomically
 from asyncrgb.pipeline.outcomes import Converted, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
     from asyncrgb.pipeline.arena import Arena
-    from asyncrgb.pipeline.crew import Background
+    from asyncrgb.pipeline.background import Background
+    from asyncrgb.pipeline.crew import Threads
     from asyncrgb.pipeline.task import FileTask
 
 
@@ -26,8 +23,7 @@ class Writing:
 
     Args:
         arena: where the outputs are.
-        threads: where the hops run.
-        limit: most hops at once.
+        threads, limit, background: as for ``Crew``.
         plenty: number of waiting outputs from which on more writers are wanted.
         deliver: takes the tasks of a hop, each with its outcome.
 
@@ -37,19 +33,23 @@ class Writing:
         self,
         *,
         arena: Arena,
-        threads: Executor,
+        threads: Threads,
         limit: int,
         plenty: int,
         deliver: Callable[[list[FileTask]], None],
         background: Background,
     ) -> None:
-        self.crew = Crew(self._hop, self._demand, limit, background)
+        self.crew = Crew(
+            step=self._step,
+            demand=self._demand,
+            deliver=deliver,
+            limit=limit,
+            threads=threads,
+            background=background,
+        )
         self._arena = arena
-        self._threads = threads
         self._plenty = plenty
-        self._deliver = deliver
         self._waiting: deque[FileTask] = deque()
-        self._write_on_thread = wrap(self._write_some)
 
     @property
     def waiting(self) -> int:
@@ -60,26 +60,19 @@ class Writing:
         """Let the output of ``task`` be written."""
         self._waiting.append(task)
 
-    async def _hop(self) -> None:
-        self._deliver(await self._write_on_thread(executor=self._threads))
-
     def _demand(self) -> Demand:
         if not self._waiting:
-            return Demand.LEAVE
-        return Demand.DOUBLE if len(self._waiting) >= self._plenty else Demand.STAY
+            return Demand.LESS
+        return Demand.MORE if len(self._waiting) >= self._plenty else Demand.SAME
 
-    def _write_some(self) -> list[FileTask]:
-        """Write one output after the other for a few milliseconds; runs on a thread."""
-        until = monotonic() + HOP_SECONDS
-        tasks: list[FileTask] = []
-        while monotonic() < until:
-            try:
-                task = self._waiting.popleft()
-            except IndexError:  # another writer was faster
-                break
-            self._write(task)
-            tasks.append(task)
-        return tasks
+    def _step(self) -> FileTask | None:
+        """Write one output; runs on a thread."""
+        try:
+            task = self._waiting.popleft()
+        except IndexError:  # another writer was faster
+            return None
+        self._write(task)
+        return task
 
     def _write(self, task: FileTask) -> None:
         job, extent = task.job, task.extent
