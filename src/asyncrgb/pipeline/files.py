@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from asyncrgb.pipeline.arena import Arena, Extent
@@ -24,32 +25,54 @@ _OWNER: Final = f"{os.getpid()}-{token_hex(4)}"
 _numbers = count()
 
 
-def read_into(arena: Arena, path: str) -> tuple[Extent, int] | None:
-    """Read a file straight into a new extent of ``arena``; None if there is no room now.
+class Storage(Protocol):
+    """Where sources come from and outputs go to; called on threads."""
 
-    Returns:
-        The extent, and the length of the file in it.
+    def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
+        """Read a file straight into a new extent of ``arena``; None if there is no room now.
 
-    Raises:
-        OSError: the file cannot be opened or read, or is not a regular file.
-        LimitError: it is larger than the arena.
+        Returns:
+            The extent, and the length of the file in it.
 
-    """
-    fd = os.open(path, _READ_FLAGS | _BINARY)
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(f"{path!r} is not a regular file: leave it out")
-        extent = arena.lease(status.st_size)
-        if extent is None:
-            return None
+        Raises:
+            OSError: the file cannot be opened or read, or is not a regular file.
+            LimitError: it is larger than the arena.
+
+        """
+
+    def write(self, path: str, data: bytes | memoryview) -> None:
+        """Write a file that is seen whole or not at all; make its folder if there is none.
+
+        Raises:
+            OSError: it could not be written; nothing is left of it.
+
+        """
+
+
+class LocalFiles:
+    """The file systems of this machine."""
+
+    def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
+        """Read one file; as ``Storage`` says."""
+        fd = os.open(path, _READ_FLAGS | _BINARY)
         try:
-            return extent, _fill(fd, arena.view(extent, status.st_size))
-        except BaseException:
-            arena.give_back(extent)
-            raise
-    finally:
-        os.close(fd)
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            extent = arena.lease(status.st_size)
+            if extent is None:
+                return None
+            try:
+                return extent, _fill(fd, arena.view(extent, status.st_size))
+            except BaseException:
+                arena.give_back(extent)
+                raise
+        finally:
+            os.close(fd)
+
+    def write(self, path: str, data: bytes | memoryview) -> None:
+        """Write one file atomically; as ``Storage`` says."""
+        write_atomically(path, data)
 
 
 def _fill(fd: int, view: memoryview) -> int:

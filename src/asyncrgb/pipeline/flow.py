@@ -16,6 +16,7 @@ from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
 from asyncrgb.pipeline.crew import Demand, Threads
+from asyncrgb.pipeline.files import LocalFiles
 from asyncrgb.pipeline.outcomes import Counters, Failed
 from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.arena import Extent
+    from asyncrgb.pipeline.files import Storage
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import Task
     from asyncrgb.pipeline.worker import Rendered
@@ -45,7 +47,13 @@ class Flow:
     host application.
     """
 
-    def __init__(self, options: RenderOptions, limits: Limits, executor: Executor | None) -> None:
+    def __init__(
+        self,
+        options: RenderOptions,
+        limits: Limits,
+        executor: Executor | None = None,
+        storage: Storage = LocalFiles(),  # noqa: B008 - it has no state
+    ) -> None:
         self.options = options
         most = limits.reads + limits.writes + 2  # the plan, and the start of the pool
         self._threads = Threads(most)
@@ -68,6 +76,7 @@ class Flow:
             background=self._background,
         )
         self._reading = Reading(
+            storage=storage,
             arena=arena,
             threads=self._threads,
             limit=limits.reads,
@@ -76,6 +85,7 @@ class Flow:
             background=self._background,
         )
         self._writing = Writing(
+            storage=storage,
             arena=arena,
             threads=self._threads,
             limit=limits.writes,

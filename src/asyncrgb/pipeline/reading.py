@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from asyncrgb.errors import LimitError
 from asyncrgb.pipeline.crew import Crew, Demand
-from asyncrgb.pipeline.files import read_into
 from asyncrgb.pipeline.outcomes import Failed, UpToDate
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.arena import Arena
     from asyncrgb.pipeline.background import Background
     from asyncrgb.pipeline.crew import Threads
+    from asyncrgb.pipeline.files import Storage
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import FileTask
 
@@ -28,7 +28,8 @@ class Reading:
     that a large file is not passed over for ever by small ones.
 
     Args:
-        arena: where files are read to.
+        storage: where files are read from.
+        arena: where they are read to.
         threads, limit, background: as for ``Crew``.
         appetite: what the next stage wants: more readers, as many, or fewer.
         deliver: takes what a hop has read; a task that has an outcome needs nothing more.
@@ -38,6 +39,7 @@ class Reading:
     def __init__(  # noqa: PLR0913 - a stage knows its neighbours and its means, once
         self,
         *,
+        storage: Storage,
         arena: Arena,
         threads: Threads,
         limit: int,
@@ -53,6 +55,7 @@ class Reading:
             threads=threads,
             background=background,
         )
+        self._storage = storage
         self._arena = arena
         self._appetite = appetite
         self._deliver = deliver
@@ -115,7 +118,7 @@ class Reading:
             if task.stream.is_fresh is not None and task.stream.is_fresh(job):
                 task.outcome = UpToDate(job.source, job.destination)
                 return True
-            place = read_into(self._arena, job.source)
+            place = self._storage.read_into(self._arena, job.source)
         except (OSError, LimitError) as error:
             task.outcome = Failed(job.source, error)
             return True

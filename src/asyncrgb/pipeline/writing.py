@@ -6,7 +6,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from asyncrgb.pipeline.crew import Crew, Demand
-from asyncrgb.pipeline.files import write_atomically
 from asyncrgb.pipeline.outcomes import Converted, Failed
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.arena import Arena
     from asyncrgb.pipeline.background import Background
     from asyncrgb.pipeline.crew import Threads
+    from asyncrgb.pipeline.files import Storage
     from asyncrgb.pipeline.task import FileTask
 
 
@@ -22,6 +22,7 @@ class Writing:
     """Writers that take whatever has been rendered.
 
     Args:
+        storage: where files are written to.
         arena: where the outputs are.
         threads, limit, background: as for ``Crew``.
         plenty: number of waiting outputs from which on more writers are wanted.
@@ -32,6 +33,7 @@ class Writing:
     def __init__(  # noqa: PLR0913 - a stage knows its neighbours and its means, once
         self,
         *,
+        storage: Storage,
         arena: Arena,
         threads: Threads,
         limit: int,
@@ -47,6 +49,7 @@ class Writing:
             threads=threads,
             background=background,
         )
+        self._storage = storage
         self._arena = arena
         self._plenty = plenty
         self._waiting: deque[FileTask] = deque()
@@ -80,7 +83,7 @@ class Writing:
         try:
             if task.wanted:
                 output = task.output or self._arena.view(extent, task.length)
-                write_atomically(job.destination, output)
+                self._storage.write(job.destination, output)
             task.outcome = Converted(job.source, job.destination)
         except OSError as error:
             task.outcome = Failed(job.source, error)
