@@ -17,6 +17,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from bisect import bisect_left
+from contextlib import suppress
 from multiprocessing.shared_memory import SharedMemory
 from secrets import token_hex
 from threading import Lock
@@ -26,6 +27,8 @@ from asyncrgb.errors import LimitError
 
 _PAGE: Final = mmap.PAGESIZE
 _RESERVE_STEP: Final = 4 * 2**20
+# A SharedMemory object unmaps its memory when it is collected, whoever still looks at it.
+_KEPT: Final[dict[str, SharedMemory]] = {}
 
 logger = logging.getLogger("asyncrgb")
 
@@ -67,8 +70,9 @@ class _AnonymousMemory(Memory):
         os.posix_fallocate(self._fd, start, size)
 
     def close(self) -> None:
-        self.view.release()
-        self._mmap.close()
+        with suppress(BufferError):  # who still holds a view keeps the memory until it lets go
+            self.view.release()
+            self._mmap.close()
         os.close(self._fd)
 
 
@@ -84,7 +88,8 @@ class _NamedMemory(Memory):
         """Nothing to do: these systems commit shared memory when it is made."""
 
     def close(self) -> None:
-        self._shared.close()
+        with suppress(BufferError):  # the same
+            self._shared.close()
         self._shared.unlink()
 
 
@@ -102,7 +107,8 @@ def _buffer(shared: SharedMemory) -> memoryview:
 def attach(name: str) -> memoryview:
     """Map the memory of that name, made by any process of this machine, into this one."""
     if not name.startswith("/proc/"):
-        return _buffer(SharedMemory(name))
+        shared = _KEPT[name] = SharedMemory(name)
+        return _buffer(shared)
     fd = os.open(name.partition("#")[0], os.O_RDWR | os.O_CLOEXEC)
     try:
         return memoryview(mmap.mmap(fd, os.fstat(fd).st_size))

@@ -120,7 +120,7 @@ class Reading:
                 return True
             place = self._storage.read_into(self._arena, job.source)
         except (OSError, LimitError) as error:
-            task.outcome = Failed(job.source, error)
+            task.outcome = Failed(job.source, error.with_traceback(None))
             return True
         if place is None:
             self._held.append(task)

@@ -94,8 +94,7 @@ class Rendering:
         """What readers should do: nobody waits for a full batch, nor reads beyond it."""
         if len(self._ready) >= self._largest:
             return Demand.LESS
-        starving = self._started and not self._ready and self._free > 0
-        return Demand.MORE if starving else Demand.SAME
+        return Demand.MORE if self._started and not self._ready else Demand.SAME
 
     @property
     def _free(self) -> int:

@@ -86,7 +86,7 @@ class Writing:
                 self._storage.write(job.destination, output)
             task.outcome = Converted(job.source, job.destination)
         except OSError as error:
-            task.outcome = Failed(job.source, error)
+            task.outcome = Failed(job.source, error.with_traceback(None))
         finally:
             self._arena.give_back(extent)
             task.extent = None

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import logging
+import mmap
+import subprocess
+import sys
+from threading import Thread
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from asyncrgb import LimitError
+from asyncrgb.pipeline import arena as module
+from asyncrgb.pipeline.arena import Arena, Extent, Memory, attach
+
+PAGE = mmap.PAGESIZE
+
+
+class ArenaMachine(RuleBasedStateMachine):
+    """Any order of leasing and giving back, held against a list of pages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arena = Arena(16 * PAGE)
+        self.live: list[Extent] = []
+
+    def taken(self) -> list[int]:
+        return [page for start, size in self.live for page in range(start, start + size, PAGE)]
+
+    @rule(size=st.integers(0, 16 * PAGE))
+    def lease(self, size: int) -> None:
+        extent = self.arena.lease(size)
+        pages = max(1, -(-size // PAGE))
+        if extent is None:
+            free = "".join(" " if page * PAGE in self.taken() else "." for page in range(16))
+            assert max(map(len, free.split())) < pages if free.strip() else True
+            return
+        assert extent.size == pages * PAGE
+        self.live.append(extent)
+
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        if self.live:
+            index = data.draw(st.integers(0, len(self.live) - 1))
+            self.arena.give_back(self.live.pop(index))
+
+    @invariant()
+    def no_overlap_and_all_inside(self) -> None:
+        taken = self.taken()
+        assert len(set(taken)) == len(taken)
+        assert all(0 <= page < 16 * PAGE for page in taken)
+
+    @invariant()
+    def leased_is_what_is_live(self) -> None:
+        assert self.arena.leased == sum(extent.size for extent in self.live)
+
+    def teardown(self) -> None:
+        for extent in self.live:
+            self.arena.give_back(extent)
+        assert self.arena.lease(16 * PAGE) == Extent(0, 16 * PAGE)
+        self.arena.close()
+
+
+TestArena = ArenaMachine.TestCase
+
+
+def test_threads_never_share_an_extent() -> None:
+    arena = Arena(64 * PAGE)
+    clashes = []
+
+    def lease_and_check(mark: int) -> None:
+        for _ in range(300):
+            extent = arena.lease(3 * PAGE)
+            if extent is None:
+                continue
+            view = arena.view(extent)
+            view[:] = bytes([mark]) * len(view)
+            if set(view) != {mark}:
+                clashes.append(mark)
+            arena.give_back(extent)
+
+    threads = [Thread(target=lease_and_check, args=[mark]) for mark in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not clashes
+    assert arena.leased == 0
+    arena.close()
+
+
+def test_what_can_never_fit_is_an_error_that_names_both_sizes() -> None:
+    arena = Arena(4 * PAGE)
+    with pytest.raises(LimitError, match=rf"{5 * PAGE}.*{4 * PAGE}.*Limits.memory"):
+        arena.lease(4 * PAGE + 1)
+    arena.close()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_another_process_sees_the_same_bytes(named: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if named:  # what systems without memfd_create get
+        monkeypatch.setattr(sys, "platform", "elsewhere")
+    arena = Arena(4 * PAGE)
+    arena.lease(PAGE)
+    extent = arena.lease(PAGE)
+    assert extent is not None
+    arena.view(extent, 5)[:] = b"hello"
+    code = (
+        "import sys; from multiprocessing import resource_tracker as t;"
+        "t.register = lambda *_: None;"  # a stranger's tracker would unlink the memory
+        "from asyncrgb.pipeline.arena import attach; view = attach(sys.argv[1]);"
+        "at = int(sys.argv[2]); assert bytes(view[at:at+5]) == b'hello'; view[at:at+5] = b'world'"
+    )
+    subprocess.run([sys.executable, "-c", code, arena.name, str(extent.start)], check=True)
+    assert bytes(arena.view(extent, 5)) == b"world"
+    arena.close()
+
+
+def test_names_differ_even_where_the_descriptor_is_the_same() -> None:
+    first = Arena(PAGE)
+    name = first.name
+    first.close()
+    second = Arena(PAGE)
+    assert second.name != name
+    view = attach(second.name)
+    assert len(view) == PAGE
+    second.close()
+
+
+class ScarceMemory(Memory):
+    """Has fewer bytes than it was asked for, and says so when they are reserved."""
+
+    def __init__(self, capacity: int, there: int) -> None:
+        self.name = "scarce"
+        self.view = memoryview(bytearray(capacity))
+        self._there = there
+
+    def reserve(self, start: int, size: int) -> None:
+        if start + size > self._there:
+            raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_arena_goes_on_with_the_memory_there_is_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    step = 4 * 2**20
+    monkeypatch.setattr(module, "create_memory", lambda size: ScarceMemory(size, 2 * step))
+    arena = Arena(4 * step)
+    with caplog.at_level(logging.WARNING, "asyncrgb"):
+        extents = [arena.lease(step) for _ in range(4)]
+    assert extents == [Extent(0, step), Extent(step, step), None, None]
+    assert arena.capacity == 2 * step
+    assert f"only {2 * step} of {4 * step} bytes" in caplog.text
+    arena.give_back(Extent(0, step))
+    assert arena.lease(step) == Extent(0, step)
+    with pytest.raises(LimitError):
+        arena.lease(3 * step)

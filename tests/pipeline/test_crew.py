@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import pytest
+
+from asyncrgb.pipeline.background import Background
+from asyncrgb.pipeline.crew import Crew, Demand, Threads
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Run
+
+
+class Errand:
+    """A number of things to do, each of which takes its time, waiting or working."""
+
+    def __init__(self, things: int, do: Callable[[], None]) -> None:
+        self.left = list(range(things))
+        self.done: list[int] = []
+        self.at_once = self.most_at_once = 0
+        self._do = do
+        self._lock = Lock()
+
+    def step(self) -> int | None:
+        with self._lock:
+            if not self.left:
+                return None
+            thing = self.left.pop()
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        self._do()
+        with self._lock:
+            self.at_once -= 1
+        return thing
+
+    def demand(self) -> Demand:
+        return Demand.MORE if self.left else Demand.LESS
+
+
+async def work(errand: Errand, limit: int) -> list[BaseException]:
+    errors: list[BaseException] = []
+    background = Background(errors.append)
+    threads = Threads(limit)
+    crew = Crew(
+        step=errand.step,
+        demand=errand.demand,
+        deliver=errand.done.extend,
+        limit=limit,
+        threads=threads,
+        background=background,
+    )
+    crew.poke()
+    crew.poke()
+    await background.rest()
+    assert len(crew) == 0
+    threads.stop()
+    return errors
+
+
+def compute() -> None:
+    until = time.thread_time() + 0.001
+    while time.thread_time() < until:
+        pass
+
+
+def test_a_crew_whose_storage_waits_grows_to_its_limit_and_not_beyond(run: Run) -> None:
+    errand = Errand(300, lambda: time.sleep(0.01))
+    assert run(work(errand, limit=16)) == []
+    assert errand.most_at_once == 16
+    assert sorted(errand.done) == list(range(300))
+
+
+def test_a_crew_that_only_computes_stays_alone(run: Run) -> None:
+    errand = Errand(300, compute)
+    assert run(work(errand, limit=16)) == []
+    assert errand.most_at_once == 1
+    assert sorted(errand.done) == list(range(300))
+
+
+def test_nothing_to_do_enlists_nobody(run: Run) -> None:
+    errand = Errand(0, compute)
+    assert run(work(errand, limit=16)) == []
+    assert errand.most_at_once == 0
+
+
+def test_an_error_of_a_step_comes_out(run: Run) -> None:
+    def fail() -> None:
+        raise RuntimeError("broken step")
+
+    (error,) = run(work(Errand(1, fail), limit=2))
+    assert str(error) == "broken step"
+
+
+def test_the_threads_are_not_those_of_the_event_loop(run: Run) -> None:
+    async def with_a_blocked_default_executor() -> None:
+        loop = asyncio.get_running_loop()
+        sleepers = [loop.run_in_executor(None, time.sleep, 0.5) for _ in range(64)]
+        errand = Errand(5, compute)
+        await asyncio.wait_for(work(errand, limit=2), timeout=0.4)
+        for sleeper in sleepers:
+            sleeper.cancel()
+        await asyncio.wait(sleepers)
+
+    run(with_a_blocked_default_executor())
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_the_limit_holds_whatever_it_is(limit: int, run: Run) -> None:
+    errand = Errand(40, lambda: time.sleep(0.01))
+    run(work(errand, limit=limit))
+    assert errand.most_at_once == limit
