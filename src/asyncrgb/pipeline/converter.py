@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from asyncrgb.options import Limits, RenderOptions
 from asyncrgb.pipeline.flow import Flow
@@ -15,7 +15,7 @@ from asyncrgb.pipeline.run import running, slices
 from asyncrgb.pipeline.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from concurrent.futures import Executor
     from types import TracebackType
     from typing import Self
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from asyncrgb.pipeline.outcomes import Outcome, Report
     from asyncrgb.pipeline.plan import Layout
-
-_UNREAD: Final = 1024  # outcomes that a consumer may leave lying before no more jobs are begun
 
 
 class Converter:
@@ -100,7 +98,7 @@ class Converter:
 
     async def convert_many(
         self, jobs: Iterable[Job] | AsyncIterable[Job]
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncGenerator[Outcome, None]:
         """Convert jobs as they come, and yield their outcomes as they complete.
 
         Args:
@@ -112,15 +110,16 @@ class Converter:
             drops what is under way.
 
         """
+        unread = 2 * self._limits.batch
         arrived: deque[Outcome] = deque()
         news = asyncio.Event()
 
         def deliver(_: int, outcome: Outcome) -> None:
             arrived.append(outcome)
-            stream.paused = len(arrived) >= _UNREAD
+            stream.paused = len(arrived) >= unread
             news.set()
 
-        stream = Stream(deliver, enough=2 * self._limits.batch)
+        stream = Stream(deliver, enough=unread)
         stream.when_done(news.set)
         async with running(self._started(), stream, slices(jobs)) as flow:
             while arrived or not stream.is_done:

@@ -155,26 +155,32 @@ class Rendering:
     async def _render(self, batch: list[Task]) -> None:
         starts = self._pool.starts
         pieces = [self._piece(task) for task in batch]
+        crash, results = None, []
         try:
             results = await self._pool.render(self._arena.name, pieces)
         except BrokenExecutor as error:
-            await self._recover(batch, starts, error)
-            return
+            crash = error
         finally:
             self._in_flight.remove(batch)
-        self._deliver(batch, results)
+        if crash is not None:
+            await self._recover(batch, starts, crash)
+        else:
+            self._deliver(batch, results)
 
     def _piece(self, task: Task) -> Piece:
         assert task.extent is not None  # noqa: S101 - what is ready has a place
         return Piece(task.extent, task.length, task.options or self._options)
 
     async def _recover(self, batch: list[Task], starts: int, error: BrokenExecutor) -> None:
-        """Replace the workers, and find the image at fault by rendering each alone."""
+        """Replace the workers, and find the image at fault by rendering each alone.
+
+        Even a batch of one may have died of another's fault, or of somebody's kill.
+        """
         if not self._pool.replaceable:
             raise AsyncRgbError(f"the executor that was given is broken: {error}") from error
         if self._pool.starts == starts:  # the first to notice
             await self.start()
-        if len(batch) == 1:
+        if batch[0].alone:
             self._deliver(batch, [WorkerCrashError(_CRASHED)])
             return
         for task in batch:

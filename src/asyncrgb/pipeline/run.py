@@ -45,6 +45,8 @@ async def _feed(flow: Flow, stream: Stream, planned: AsyncIterator[Iterable[Plan
             stream.feed(piece)
             flow.poke()
             await stream.hungry()
+            if stream.is_done:  # it has failed, or the flow has been closed
+                return
     except Exception as error:  # noqa: BLE001 - it comes out where the stream is awaited
         stream.fail(error)
     else:

@@ -51,7 +51,7 @@ class Stream:
 
     def feed(self, planned: Iterable[Planned]) -> None:
         """Put jobs at the end of the line; failures known beforehand go straight out."""
-        for each in planned:
+        for each in planned if not self.cancelled else ():
             index = self._fed
             self._fed += 1
             if isinstance(each, Failed):

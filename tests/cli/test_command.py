@@ -1,0 +1,292 @@
+"""The command as its users meet it: in a process of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tifffile
+from PIL import Image
+
+import asyncrgb
+from asyncrgb import Limits, RenderOptions
+
+Done = subprocess.CompletedProcess[str]
+
+
+def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
+    command = [sys.executable, "-m", "asyncrgb", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    asyncrgb.write_samples(folder, 30, seed=3)
+    return folder
+
+
+def test_the_reference_job(data: Path) -> None:
+    done = asyncrgb_command("./data", "./data/results", cwd=data.parent)
+    assert done.returncode == 0
+    assert done.stderr == "", "no bar where stderr is no terminal"
+    assert done.stdout.startswith("30 converted, 0 up to date, 0 failed in ")
+    assert done.stdout.count("\n") == 1
+    assert "images/s" in done.stdout
+    for path in data.glob("*/*.tif"):
+        ms = tifffile.imread(path)
+        expected = (255 * (ms[..., (3, 2, 1)] / 4000).clip(0, 1)).astype(np.uint8)
+        with Image.open(data / "results" / f"{path.stem}.png") as image:
+            np.testing.assert_array_equal(np.asarray(image), expected)
+
+
+def test_again_force_and_other_options(data: Path, tmp_path: Path) -> None:
+    def summary(*options: str) -> str:
+        return asyncrgb_command(data, tmp_path / "out", *options).stdout.partition(" failed")[0]
+
+    assert summary() == "30 converted, 0 up to date, 0"
+    assert summary() == "0 converted, 30 up to date, 0"
+    assert summary("--force") == "30 converted, 0 up to date, 0"
+    assert summary("--scale", "0", "2750") == "30 converted, 0 up to date, 0"
+    assert summary("--scale", "0", "2750", "--workers", "1") == "0 converted, 30 up to date, 0"
+
+
+def test_options_reach_the_picture(data: Path, tmp_path: Path) -> None:
+    source = data / "River" / "River_1.tif"
+    options = ["-b", "8,4,3", "--scale", "100", "2500", "--compress-level", "9"]
+    done = asyncrgb_command(source, tmp_path / "one.png", *options)
+    assert done.returncode == 0
+    expected = asyncrgb.render(
+        source.read_bytes(),
+        RenderOptions(bands=(8, 4, 3), stretch=asyncrgb.FixedStretch(100, 2500), compress_level=9),
+    )
+    assert (tmp_path / "one.png").read_bytes() == expected
+
+
+@pytest.mark.parametrize("executor", ["process", "thread", "serial"])
+def test_every_executor_gives_the_same_tree(executor: str, data: Path, tmp_path: Path) -> None:
+    done = asyncrgb_command(
+        data, tmp_path / "out", "--layout", "tree", "--executor", executor, "--memory", "2M"
+    )
+    assert done.returncode == 0
+    pictures = sorted((tmp_path / "out").glob("*/*.png"))
+    assert len(pictures) == 30
+    source = data / "Forest" / "Forest_1.tif"
+    assert pictures[3].read_bytes() == asyncrgb.render(source.read_bytes())
+
+
+def test_some_failures_give_exit_code_1_and_a_line_each(data: Path, tmp_path: Path) -> None:
+    (data / "notes.tif").write_text("hello")
+    (data / "weird\nname.tif").touch()
+    done = asyncrgb_command(data, tmp_path / "out")
+    assert done.returncode == 1
+    assert "30 converted, 0 up to date, 2 failed" in done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert any("notes.tif: not a TIFF file" in line for line in lines)
+    assert any("weird\\nname.tif: the file is empty" in line for line in lines)
+
+
+def test_two_sources_of_one_output(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "River", data / "River2")
+    done = asyncrgb_command(data, tmp_path / "out")
+    assert done.returncode == 1
+    assert "30 converted, 0 up to date, 3 failed" in done.stdout
+    first, *_ = done.stderr.splitlines()
+    for name in ("River/River_1.tif", "River2/River_1.tif", "--layout tree"):
+        assert name in first
+
+
+USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
+    "no arguments": ([], "Missing argument 'SRC'"),
+    "no destination": (["data"], "Missing argument 'DST'"),
+    "no source": (["nowhere", "out"], "nowhere: No such file or directory: check the path"),
+    "no tiffs": (["empty", "out"], "empty: no .tif or .tiff file"),
+    "a file as destination": (["data", "taken"], "taken: the destination is a file: name a folder"),
+    "a file above the destination": (["data", "taken/out"], "taken/out"),
+    "two bands": (["data", "out", "-b", "1,2"], "bands 1,2: give three"),
+    "band zero": (["data", "out", "--bands", "0,1,2"], "bands 0,1,2: bands are whole numbers"),
+    "bands in words": (["data", "out", "-b", "red"], "'red': give band numbers"),
+    "empty scale": (["data", "out", "--scale", "5", "5"], "scale 5 5: give two finite numbers"),
+    "no such level": (["data", "out", "--compress-level", "10"], "compress level 10"),
+    "no workers": (["data", "out", "--workers", "0"], "workers 0: give a whole number from 1"),
+    "odd size": (["data", "out", "--memory", "lots"], "'lots': give a size such as 500K"),
+    "little memory": (["data", "out", "--memory", "1K"], "memory 1024: give 1048576 bytes"),
+    "unknown layout": (["data", "out", "--layout", "round"], "'round' is not one of"),
+    "unknown option": (["data", "out", "--fast"], "No such option"),
+    "no samples": (["sample", "out", "--count", "0"], "count"),
+}
+
+
+@pytest.mark.parametrize("case", USAGE_ERRORS)
+def test_usage_errors_name_thing_and_remedy_before_anything_is_written(
+    case: str, data: Path
+) -> None:
+    (data.parent / "empty").mkdir()
+    (data.parent / "taken").touch()
+    before = sorted(data.parent.rglob("*"))
+    arguments, message = USAGE_ERRORS[case]
+    done = asyncrgb_command(*arguments, cwd=data.parent)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert sorted(data.parent.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_destination_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o500)
+    done = asyncrgb_command(data, tmp_path / "mine")
+    assert done.returncode == 2
+    assert "Permission denied: check its permissions" in done.stderr
+
+
+def test_a_destination_on_a_file_system_that_refuses(data: Path) -> None:
+    done = asyncrgb_command(data, "/proc/asyncrgb")
+    assert done.returncode == 2
+    assert done.stderr.startswith("asyncrgb: /proc/asyncrgb")
+    assert done.stderr.count("\n") == 1
+
+
+def test_quiet_and_verbose(data: Path, tmp_path: Path) -> None:
+    quiet = asyncrgb_command(data, tmp_path / "out", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    verbose = asyncrgb_command(data, tmp_path / "out", "--verbose")
+    assert "memory=134217728" in verbose.stderr
+    assert "30 up to date" in verbose.stdout
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert asyncrgb_command("--version").stdout == f"asyncrgb {version('asyncrgb')}\n"
+
+
+def test_help_names_every_option_with_its_default() -> None:
+    text = asyncrgb_command("--help").stdout
+    for group in ("Picture:", "Files:", "Limits:", "Terminal:", "Commands:"):
+        assert group in text
+    shown = " ".join(text.split())
+    for default in ("4,3,2", "0 4000", str(Limits().reads), str(Limits().writes), "128M"):
+        assert f"[default: {default}]" in shown
+    by_name = " ".join(asyncrgb_command("convert", "--help").stdout.split())
+    assert shown.partition("Commands:")[0].strip() == by_name.replace(" convert ", " ", 1)
+
+
+def test_help_needs_no_heavy_import() -> None:
+    code = (
+        "import sys; from asyncrgb.cli import command; import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    command.main(['--help'], standalone_mode=False)\n"
+        "heavy = {'numpy', 'asyncio', 'multiprocessing', 'tifffile', 'imagecodecs', 'tqdm'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def read_terminal(arguments: list[str | Path]) -> str:
+    """Run the command with a terminal for stderr, and give what it shows there."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, 120, 0, 0))
+    command = [sys.executable, "-m", "asyncrgb", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # Linux says so when the other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        process.communicate()
+    os.close(ours)
+    return shown.decode()
+
+
+def test_a_terminal_shows_a_bar_with_rate_total_and_failures(data: Path, tmp_path: Path) -> None:
+    (data / "notes.tif").write_text("hello")
+    shown = read_terminal([data, tmp_path / "out"])
+    assert "31/31" in shown
+    assert "images/s" in shown
+    assert "failed=1" in shown
+    assert "notes.tif: not a TIFF file" in shown
+    assert "31/31" not in read_terminal([data, tmp_path / "out2", "--no-progress"])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.005)
+
+
+def test_ctrl_c_ends_the_run_leaves_nothing_and_can_be_taken_up(tmp_path: Path) -> None:
+    source, out = tmp_path / "data", tmp_path / "out"
+    asyncrgb.write_samples(source, 600)
+    command = [sys.executable, "-m", "asyncrgb", str(source), str(out)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        wait_for(lambda: out.is_dir() and len(list(out.glob("*.png"))) > 3)
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
+        stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "interrupted" in stderr
+    assert " converted, " in stdout
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    assert not list(out.glob(".asyncrgb-*"))
+    done = len(list(out.glob("*.png")))
+    again = asyncrgb_command(source, out)
+    assert again.returncode == 0
+    assert f"{600 - done} converted, {done} up to date" in again.stdout
+
+
+def test_kill_9_leaves_no_worker_and_no_damaged_picture(tmp_path: Path) -> None:
+    source, out = tmp_path / "data", tmp_path / "out"
+    asyncrgb.write_samples(source, 600)
+    command = [sys.executable, "-m", "asyncrgb", str(source), str(out)]
+    with subprocess.Popen(command) as process:
+        wait_for(lambda: out.is_dir() and len(list(out.glob("*.png"))) > 3)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    for path in out.glob("*.png"):
+        with Image.open(path) as image:
+            image.load()
+    again = asyncrgb_command(source, out)
+    assert again.returncode == 0
+    assert len(list(out.glob("*.png"))) == 600
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "data")
+    os.mkdir(folder)
+    asyncrgb.write_samples(tmp_path / "chips", 1)
+    chip = os.fsencode(tmp_path / "chips" / "AnnualCrop" / "AnnualCrop_1.tif")
+    shutil.copy(chip, folder + b"/\xff\xfe.tif")
+    with open(folder + b"/bad\xff.tif", "wb"):
+        pass
+    done = asyncrgb_command(tmp_path / "data", tmp_path / "out")
+    assert done.returncode == 1
+    assert os.path.exists(os.fsencode(tmp_path / "out") + b"/\xff\xfe.png")
+    assert "bad\\xff.tif: the file is empty" in done.stderr
