@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
     Tag = tuple[str, Sequence[int]]
 
-# machines that test are shared: how long one example takes says nothing
-settings.register_profile("asyncrgb", settings.default, deadline=None)
+# machines that test are shared: how long an example takes says nothing
+settings.register_profile(
+    "asyncrgb",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("asyncrgb")
 
 _KINDS: Final = {"u": 1, "i": 2, "f": 3}  # SampleFormat
@@ -55,6 +60,12 @@ def write_tiff() -> Callable[..., bytes]:
 def make_chip() -> Callable[..., bytes]:
     """Give the function that writes a synthetic chip; see ``_make_chip``."""
     return _make_chip
+
+
+@pytest.fixture(scope="session")
+def chip(make_chip: Callable[..., bytes]) -> bytes:
+    """Give a synthetic chip laid out as those of EuroSAT."""
+    return make_chip()
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +127,7 @@ def _handmade_tiff(  # noqa: PLR0913 - each is one property of a file, and all h
     fields = _plain_tags(pixels, rows) | {279: (offset_type, [len(strip) for strip in strips])}
 
     def directory(offsets: list[int]) -> bytes:
-        every = fields | {273: (offset_type, offsets)} | tags
+        every = {**fields, 273: (offset_type, offsets), **tags}
         kept = {tag: field for tag, field in every.items() if field is not None}
         return _directory(order, kept, next_directory)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         RenderTimeoutError,
         WorkerCrashError,
     )
+    from asyncrgb.imaging import render
     from asyncrgb.options import FixedStretch, Limits, RenderOptions
     from asyncrgb.pipeline.converter import Converter, convert
     from asyncrgb.pipeline.outcomes import (
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     )
     from asyncrgb.pipeline.plan import count_sources
     from asyncrgb.pipeline.pool import SerialExecutor
-    from asyncrgb.render import render
     from asyncrgb.sample import write_samples
 
 __all__ = [
@@ -73,7 +73,7 @@ _HOMES = {
     "pipeline.outcomes": "Converted Counters Failed Job Outcome Report UpToDate",
     "pipeline.plan": "count_sources",
     "pipeline.pool": "SerialExecutor",
-    "render": "render",
+    "imaging": "render",
     "sample": "write_samples",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

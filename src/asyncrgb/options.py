@@ -4,8 +4,8 @@ The defaults of the whole program are the defaults of these classes; the command
 reads them from here.
 """
 
-import math
 import os
+import sys
 from dataclasses import dataclass
 
 from asyncrgb.errors import OptionsError
@@ -25,6 +25,31 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_number(value: object) -> bool:
+    """Tell whether ``value`` is a number that floats can hold, and no other kind of number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _check_bands(bands: object) -> None:
+    if not isinstance(bands, tuple):
+        raise OptionsError(f"bands {bands!r}: give a tuple of three numbers, such as (4, 3, 2)")
+    shown = ",".join(map(str, bands))
+    _check(
+        len(bands) == _RGB,
+        f"bands {shown}: give three band numbers, red, green and blue, such as 4,3,2",
+    )
+    _check(
+        all(_is_whole(band) and band >= 1 for band in bands),
+        f"bands {shown}: bands are whole numbers counted from 1, such as 4,3,2",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class FixedStretch:
     """Map the range ``low`` .. ``high`` of pixel values linearly to 0 .. 255.
@@ -38,7 +63,8 @@ class FixedStretch:
         high: pixel value that becomes full intensity; larger than ``low``.
 
     Raises:
-        OptionsError: a value is not finite, or ``low`` is not below ``high``.
+        OptionsError: a value is no int or float, or not finite, or ``low`` is not below
+            ``high``, or their difference is not finite.
 
     """
 
@@ -47,8 +73,11 @@ class FixedStretch:
 
     def __post_init__(self) -> None:
         _check(
-            math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high,
-            f"scale {self.low:g} {self.high:g}: give two finite numbers, the smaller one first",
+            _is_number(self.low)
+            and _is_number(self.high)
+            and 0 < self.high - self.low <= sys.float_info.max,
+            f"scale {_shown(self.low)} {_shown(self.high)}: give two finite numbers, "
+            "the smaller one first, with a finite difference",
         )
 
 
@@ -72,14 +101,10 @@ class RenderOptions:
     compress_level: int = 1
 
     def __post_init__(self) -> None:
-        shown = ",".join(map(str, self.bands))
+        _check_bands(self.bands)
         _check(
-            len(self.bands) == _RGB,
-            f"bands {shown}: give three band numbers, red, green and blue, such as 4,3,2",
-        )
-        _check(
-            all(_is_whole(band) and band >= 1 for band in self.bands),
-            f"bands {shown}: bands are whole numbers counted from 1, such as 4,3,2",
+            isinstance(self.stretch, FixedStretch),
+            f"stretch {self.stretch!r}: give a FixedStretch, such as FixedStretch(0, 4000)",
         )
         _check(
             _is_whole(self.compress_level) and 0 <= self.compress_level <= _MAX_COMPRESS_LEVEL,

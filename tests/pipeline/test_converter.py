@@ -302,7 +302,8 @@ def test_a_cancelled_conversion_returns_at_once_and_harms_nothing(
                     await asyncio.wait_for(for_ever(converter), 0.02)
             report = await converter.convert(chips, tmp_path, force=True)
             assert len(report.converted) == 60
-            assert converter.counters() == REST
+            while converter.counters() != REST:  # what was dropped may still be rendered
+                await asyncio.sleep(0.001)
 
     run(convert())
     assert not list(tmp_path.glob(".asyncrgb-*"))

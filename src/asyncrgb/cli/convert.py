@@ -150,12 +150,29 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
 
 def _convert(source: str, destination: str, options: RenderOptions, **given: Any) -> Report:  # noqa: ANN401 - passed on
     """Run ``asyncrgb.convert`` in an event loop, uvloop's where it is installed."""
+    if given["executor"] is None:
+        _start_fork_server()
     import asyncio  # noqa: PLC0415 - 60 ms that --help does not need
 
     from asyncrgb import convert as convert_all  # noqa: PLC0415 - the same
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(convert_all(source, destination, options, **given))
+
+
+def _start_fork_server() -> None:
+    """Let the parent of the workers load what they need while this process loads the rest.
+
+    Loaded once, it is shared by all of them. Not for the library to do: a process has only
+    one fork server, and its host may want it otherwise.
+    """
+    import multiprocessing  # noqa: PLC0415 - 20 ms that --help does not need
+
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver  # noqa: PLC0415 - not there on Windows
+
+        multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging"])
+        forkserver.ensure_running()
 
 
 def _loop_factory() -> Callable[[], Any] | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.arena import Extent, attach
-from asyncrgb.render import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +64,8 @@ def _attached(name: str) -> memoryview:
 
 
 def _render_in_place(memory: memoryview, piece: Piece, limits: Limits) -> Rendered:
+    from asyncrgb.imaging import render  # noqa: PLC0415 - numpy, which the main process never needs
+
     (start, size), length, options = piece
     try:
         output = render(memory[start : start + length], options, limits=limits)

@@ -39,6 +39,7 @@ _SCALARS: Final = (_WIDTH, _LENGTH, _SAMPLES, _ROWS_PER_STRIP, *_PLAIN)
 _REQUIRED: Final = frozenset({_WIDTH, _LENGTH, _PHOTOMETRIC, _STRIP_OFFSETS, _STRIP_COUNTS})
 _ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _INLINE: Final = 4  # bytes of a value that a directory entry holds itself
+_ENTRY: Final = 12  # bytes of a directory entry
 _SMALLEST_FILE: Final = 8
 _MOST_ENTRIES: Final = 512
 
@@ -64,8 +65,8 @@ def find(data: memoryview) -> Layout | None:
     if offset + 6 > len(data):
         return None
     (count,) = struct.unpack_from(order + "H", data, offset)
-    directory = bytes(data[offset + 2 : offset + 6 + 12 * count])
-    if count > _MOST_ENTRIES or len(directory) != 4 + 12 * count:
+    directory = bytes(data[offset + 2 : offset + 6 + _ENTRY * count])
+    if count > _MOST_ENTRIES or len(directory) != 4 + _ENTRY * count:
         return None
     ranges = _ranges(order, directory)
     if ranges is None or any(stop > len(data) for _, stop in ranges):
@@ -93,13 +94,22 @@ def _fields(order: str, directory: bytes) -> dict[int, _Field]:
 def _ranges(order: str, directory: bytes) -> tuple[tuple[int, int], ...] | None:
     """List the byte ranges of the arrays that the directory points to, or None if not plain."""
     fields = _fields(order, directory)
-    if any(directory[-4:]) or not fields.keys() >= _REQUIRED or _NEVER & fields.keys():
-        return None
-    if any(fields[tag].kind not in _INTEGERS for tag in _ARRAYS + _SCALARS if tag in fields):
+    if any(directory[-4:]) or not _is_orderly(fields, len(directory) // _ENTRY):
         return None
     outside = [fields[tag] for tag in _ARRAYS if tag in fields and fields[tag].size > _INLINE]
     starts = [struct.unpack(order + "I", field.inline)[0] for field in outside]
     return tuple((at, at + field.size) for at, field in zip(starts, outside, strict=True))
+
+
+def _is_orderly(fields: dict[int, _Field], entries: int) -> bool:
+    """Tell whether each tag stands there once, all needed do, and each holds what it should."""
+    if len(fields) != entries or not fields.keys() >= _REQUIRED or _NEVER & fields.keys():
+        return False
+    arrays = [fields[tag] for tag in _ARRAYS if tag in fields]
+    scalars = [fields[tag] for tag in _SCALARS if tag in fields]
+    return all(field.kind in _INTEGERS for field in arrays + scalars) and all(
+        field.number == 1 for field in scalars
+    )
 
 
 @lru_cache(maxsize=64)
@@ -123,19 +133,19 @@ def _values(order: str, fields: dict[int, _Field], arrays: bytes) -> dict[int, S
     values: dict[int, Sequence[int]] = {}
     position = 0
     for tag in _ARRAYS + _SCALARS:
-        if tag not in fields or not fields[tag].number:
+        if tag not in fields:
             continue
         field = fields[tag]
         source, at = (field.inline, 0) if field.size <= _INLINE else (arrays, position)
         position += field.size if source is arrays else 0
-        count = field.number if tag in _ARRAYS else 1
-        values[tag] = struct.unpack_from(f"{order}{count}{_INTEGERS[field.kind]}", source, at)
+        form = f"{order}{field.number}{_INTEGERS[field.kind]}"
+        values[tag] = struct.unpack_from(form, source, at)
     return values
 
 
 def _dtype(order: str, values: dict[int, Sequence[int]], samples: int) -> np.dtype[Any] | None:
     bits = values.get(_BITS, (1,))
-    formats = values.get(_SAMPLE_FORMAT, (1,) * samples)
+    formats = values.get(_SAMPLE_FORMAT, (1,))
     if len(bits) != samples or len(set(bits)) != 1 or len(set(formats)) != 1:
         return None
     name = f"{_KINDS.get(formats[0], '?')}{bits[0] // 8}"
@@ -146,7 +156,7 @@ def _contiguous_start(values: dict[int, Sequence[int]], height: int, row: int) -
     """Give the first byte of strips that follow each other without a gap, or None."""
     offsets, counts = values[_STRIP_OFFSETS], values[_STRIP_COUNTS]
     per_strip = min(values.get(_ROWS_PER_STRIP, (height,))[0], height)
-    if not per_strip or len(offsets) != -(-height // per_strip) != len(counts):
+    if not per_strip or not len(offsets) == len(counts) == -(-height // per_strip):
         return None
     tops = range(0, height, per_strip)
     expected = [min(per_strip, height - top) * row for top in tops]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from asyncrgb.errors import AsyncRgbError, DecodeError, LimitError
-from asyncrgb.render import layout
+from asyncrgb.imaging import layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Pixels: TypeAlias = NDArray[Any]
 
 
+_REAL: Final = frozenset("buif")  # kinds of dtypes
 _SIGNATURES: Final = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
 
 
@@ -60,8 +61,8 @@ def _decoded(data: memoryview, max_pixels: int) -> Pixels:
     try:
         with TiffFile(io.BytesIO(data)) as tif:
             page = tif.pages.first
-            _check_declared(page, len(data), max_pixels)
-            return _bands_last(page.asarray(squeeze=False))
+            _check_declared(page, max_pixels)
+            return _bands_last(_read(page, len(data)))
     except AsyncRgbError:
         raise
     except MemoryError as error:
@@ -72,14 +73,51 @@ def _decoded(data: memoryview, max_pixels: int) -> Pixels:
 
 def _reason(data: memoryview, error: Exception) -> str:
     if bytes(data[:4]) not in _SIGNATURES:
-        return f"not a TIFF file: it starts with {bytes(data[:8])!r}"
+        return (
+            f"not a TIFF file: it starts with {bytes(data[:8])!r}: name it for what it is, "
+            "or copy it again from where it came"
+        )
     return (
         f"damaged or unsupported TIFF ({type(error).__name__}: {error}): "
         "see what `tiffinfo` says of it, or copy it again from where it came"
     )
 
 
-def _check_declared(page: TiffPage, size: int, max_pixels: int) -> None:
+def _read(page: TiffPage, size: int) -> Pixels:
+    if _is_sparse(page):
+        return np.broadcast_to(np.array(page.nodata, page.dtype), page.shaped)
+    _check_complete(page, size)
+    try:
+        return page.asarray(squeeze=False)
+    except Exception:
+        _check_present(_end(page), size)
+        raise
+
+
+def _is_sparse(page: TiffPage) -> bool:
+    """Tell whether nothing is stored: GDAL's way to say that there are no data.
+
+    tifffile takes the header of such a file for pixels if they would be in one piece.
+    """
+    return bool(page.dataoffsets) and not any((*page.dataoffsets, *page.databytecounts))
+
+
+def _check_complete(page: TiffPage, size: int) -> None:
+    """Refuse what tifffile would allocate, or fill with the wrong pixels, before it found out.
+
+    Strips in pieces are left to it: some writers give the last one a length it does not have.
+    """
+    if page.is_tiled:
+        _check_present(_end(page), size)
+    elif page.is_contiguous:
+        _check_present(page.dataoffsets[0] + page.nbytes, size)
+
+
+def _end(page: TiffPage) -> int:
+    return max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
+
+
+def _check_declared(page: TiffPage, max_pixels: int) -> None:
     _, depth, height, width, _ = page.shaped
     _check_size(height, width, max_pixels)
     if depth != 1:
@@ -89,8 +127,11 @@ def _check_declared(page: TiffPage, size: int, max_pixels: int) -> None:
             f"no pixels that can be decoded: shape {page.shape}, {page.bitspersample} bits a "
             f"sample, sample format {page.sampleformat}"
         )
-    if page.compression == 1 and all(page.databytecounts):
-        _check_present(sum(page.databytecounts), size)
+    if page.dtype.kind not in _REAL:
+        raise DecodeError(
+            f"pixels of {page.dtype} are no intensities: store what is to be shown of them, "
+            "such as their magnitude, as real numbers"
+        )
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:
@@ -104,7 +145,7 @@ def _check_size(height: int, width: int, max_pixels: int) -> None:
 def _check_present(needed: int, size: int) -> None:
     if needed > size:
         raise DecodeError(
-            f"truncated: the pixels need {needed} bytes, the file has {size}: "
+            f"truncated: the pixels reach to byte {needed}, the file has {size}: "
             "copy it again from where it came"
         )
 

@@ -39,6 +39,9 @@ _COLOUR_TYPES: Final = {
 _NONE, _UP, _PAETH = 0, 2, 4
 _HISTORY_BITS: Final = 2
 _LARGEST_CHUNK: Final = 2**30
+_DIMENSIONS: Final = 3
+_LONGEST_SIDE: Final = 2**31 - 1
+_LARGEST_SAMPLE: Final = 2  # bytes
 
 
 def encode(pixels: NDArray[Any], level: int = 1) -> bytes:
@@ -53,9 +56,8 @@ def encode(pixels: NDArray[Any], level: int = 1) -> bytes:
         EncodeError: PNG cannot hold an image of this shape or dtype.
 
     """
+    _check(pixels)
     height, width, samples = pixels.shape
-    if not height or not width or samples not in _COLOUR_TYPES or pixels.dtype.kind != "u":
-        raise EncodeError(f"PNG cannot hold pixels of shape {pixels.shape} and {pixels.dtype}")
     sample_bytes = pixels.dtype.itemsize
     header = struct.pack(
         ">IIBBBBB", width, height, 8 * sample_bytes, _COLOUR_TYPES[samples], 0, 0, 0
@@ -65,6 +67,22 @@ def encode(pixels: NDArray[Any], level: int = 1) -> bytes:
     squeeze = _LEVELS[level]
     stream = squeeze.deflate(squeeze.filter(rows, samples * sample_bytes))
     return b"".join((_SIGNATURE, _chunk(b"IHDR", header), _data(stream), _chunk(b"IEND", b"")))
+
+
+def _check(pixels: NDArray[Any]) -> None:
+    fits = (
+        pixels.ndim == _DIMENSIONS
+        and min(pixels.shape) > 0
+        and max(pixels.shape) <= _LONGEST_SIDE
+        and pixels.shape[2] in _COLOUR_TYPES
+        and pixels.dtype.kind == "u"
+        and pixels.dtype.itemsize <= _LARGEST_SAMPLE
+    )
+    if not fits:
+        raise EncodeError(
+            f"PNG cannot hold pixels of shape {pixels.shape} and {pixels.dtype}: give "
+            f"(height, width, samples), 1 to {max(_COLOUR_TYPES)} samples of uint8 or uint16"
+        )
 
 
 def _data(stream: bytes) -> bytes:

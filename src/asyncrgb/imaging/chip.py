@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncrgb.errors import BandError
+from asyncrgb.imaging import png, stretch, tiff
 from asyncrgb.options import Limits, RenderOptions
-from asyncrgb.render import png, stretch, tiff
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from asyncrgb.render.tiff import Pixels
+    from asyncrgb.imaging.tiff import Pixels
 
 
 def render(

@@ -1,0 +1,295 @@
+"""The look at the first directory: it finds what tifffile would read, or it says None."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tracemalloc
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from asyncrgb.errors import DecodeError
+from asyncrgb.imaging import layout, tiff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Write = Callable[..., bytes]
+
+DTYPES: Final = ("u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8")
+SMALL: Final = np.arange(7 * 5 * 3, dtype="u2").reshape(7, 5, 3) * 257
+DIRECTORY: Final = 10  # where the entries of a handmade file begin
+ENTRY: Final = 12
+
+
+def random_pixels(shape: tuple[int, ...], dtype: str, seed: int) -> NDArray[Any]:
+    """Fill an array with any bits: every value that ``dtype`` has, NaN and infinities too."""
+    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer(np.random.default_rng(seed).bytes(count), dtype).reshape(shape)
+
+
+pictures = st.builds(
+    random_pixels,
+    st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 6)),
+    st.sampled_from(DTYPES),
+    st.integers(0, 2**32 - 1),
+)
+
+
+def viewed(data: bytes) -> NDArray[Any]:
+    found = layout.find(memoryview(data))
+    assert found is not None
+    assert found.size == np.prod(found.shape) * found.dtype.itemsize
+    return np.ndarray(found.shape, found.dtype, data, found.start)
+
+
+def by_tifffile(data: bytes) -> NDArray[Any]:
+    """Read the first page as (height, width, bands), whichever way its bands lie."""
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        page = tif.pages.first
+        planes = np.asarray(page.asarray(squeeze=False))[:, 0]
+        return np.concatenate(list(planes), axis=-1)
+
+
+def same(left: NDArray[Any], right: NDArray[Any]) -> bool:
+    alike = left.shape == right.shape and left.dtype.newbyteorder("=") == right.dtype
+    return alike and left.astype(right.dtype).tobytes() == right.tobytes()
+
+
+@given(pixels=pictures, order=st.sampled_from("<>"), rows=st.integers(1, 24))
+def test_finds_the_pixels_of_all_plain_files(
+    write_tiff: Write, pixels: NDArray[Any], order: str, rows: int
+) -> None:
+    data = write_tiff(pixels, byteorder=order, rowsperstrip=rows)
+
+    assert same(viewed(data), pixels)
+    assert same(viewed(data), by_tifffile(data))
+
+
+@given(
+    pixels=pictures,
+    order=st.sampled_from("<>"),
+    rows=st.integers(1, 20),
+    offset_type=st.sampled_from("HI"),
+)
+def test_finds_the_pixels_of_handmade_files(
+    handmade_tiff: Write, pixels: NDArray[Any], order: str, rows: int, offset_type: str
+) -> None:
+    data = handmade_tiff(pixels, order=order, rows=rows, offset_type=offset_type)
+
+    assert same(viewed(data), pixels)
+    assert same(by_tifffile(data), pixels)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"rows": 2, "offset_type": "H"}, id="short strip arrays"),
+        pytest.param({"offset_type": "H"}, id="a single short strip, held by its entry"),
+        pytest.param({"tags": {278: None}}, id="no RowsPerStrip"),
+        pytest.param({"tags": {278: ("I", [2**32 - 1])}}, id="RowsPerStrip without limit"),
+        pytest.param({"tags": {339: None}}, id="no SampleFormat"),
+        pytest.param({"tags": {339: ("H", [1])}}, id="one SampleFormat for all bands"),
+        pytest.param({"tags": {284: None}}, id="no PlanarConfiguration"),
+        pytest.param({"tags": {259: None}}, id="no Compression"),
+        pytest.param({"tags": {262: ("H", [0])}}, id="white is zero"),
+        pytest.param({"tags": {262: ("H", [2])}}, id="RGB"),
+        pytest.param({"tags": {256: ("I", [5]), 257: ("I", [7])}}, id="long width and length"),
+        pytest.param({"tags": {254: ("I", [0]), 317: ("H", [1])}}, id="defaults written out"),
+        pytest.param({"tags": {42113: ("B", b"-9999\0")}}, id="a tag of GDAL"),
+    ],
+)
+def test_finds_the_pixels_however_plain_is_said(
+    handmade_tiff: Write, changes: dict[str, Any], order: str
+) -> None:
+    data = handmade_tiff(SMALL, order=order, **changes)
+
+    assert same(viewed(data), SMALL)
+    assert same(by_tifffile(data), SMALL)
+
+
+def test_bytes_are_numbers_too(handmade_tiff: Write) -> None:
+    """TIFF 6.0 asks readers for this; tifffile takes them for text."""
+    data = handmade_tiff(SMALL, tags={256: ("B", [5]), 257: ("B", [7])})
+
+    assert same(viewed(data), SMALL)
+
+
+def test_one_band_needs_no_samples_per_pixel(handmade_tiff: Write) -> None:
+    data = handmade_tiff(SMALL[..., :1], tags={277: None})
+
+    assert same(viewed(data), SMALL[..., :1])
+
+
+def test_finds_the_pixels_of_the_real_chips(eurosat_chips: tuple[bytes, ...]) -> None:
+    for data in eurosat_chips:
+        found = layout.find(memoryview(data))
+        assert found == layout.Layout((64, 64, 13), np.dtype("<u2"), 748, 106_496)
+        assert same(viewed(data), by_tifffile(data))
+
+
+PLANES: Final = np.moveaxis(SMALL, -1, 0)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options"),
+    [
+        pytest.param(PLANES, {"planarconfig": "separate"}, id="planar"),
+        pytest.param(SMALL, {"tile": (16, 16)}, id="tiled"),
+        pytest.param(SMALL, {"compression": "zlib"}, id="deflate"),
+        pytest.param(SMALL, {"compression": "lzw"}, id="lzw"),
+        pytest.param(SMALL, {"compression": "packbits"}, id="packbits"),
+        pytest.param(SMALL, {"compression": "zlib", "predictor": 2}, id="predictor"),
+        pytest.param(SMALL, {"bigtiff": True}, id="BigTIFF"),
+        pytest.param(SMALL, {"subfiletype": 1}, id="a reduced image"),
+        pytest.param(np.stack([SMALL, SMALL + 1]), {}, id="two pages"),
+        pytest.param(
+            SMALL[..., 0].astype("u1"),
+            {"photometric": "palette", "colormap": np.zeros((3, 256), "u2")},
+            id="palette",
+        ),
+    ],
+)
+def test_leaves_to_tifffile_what_is_no_plain_array(
+    write_tiff: Write, pixels: NDArray[Any], options: dict[str, Any]
+) -> None:
+    data = write_tiff(pixels, **options)
+
+    assert layout.find(memoryview(data)) is None
+    assert same(tiff.decode(memoryview(data), 0), by_tifffile(data))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"rows": 2, "gap": 2}, id="gaps between strips"),
+        pytest.param({"rows": 2, "upside_down": True}, id="last strip first"),
+        pytest.param({"rows": 4, "gap": 30, "tags": {279: ("I", [150, 120])}}, id="padded strips"),
+        pytest.param({"tags": {279: ("I", [211])}}, id="a strip longer than its rows"),
+        pytest.param({"tags": {279: ("I", [209])}}, id="a strip shorter than its rows"),
+        pytest.param({"next_directory": 8}, id="another directory"),
+        pytest.param({"tags": {254: ("I", [1])}}, id="a reduced image"),
+        pytest.param({"tags": {262: None}}, id="no PhotometricInterpretation"),
+        pytest.param({"tags": {258: ("H", [16])}}, id="one BitsPerSample for all bands"),
+        pytest.param({"tags": {266: ("H", [2])}}, id="bits in reverse order"),
+        pytest.param({"tags": {317: ("H", [2])}}, id="a predictor without compression"),
+        pytest.param({"tags": {32997: ("I", [1])}}, id="a volume of one layer"),
+    ],
+)
+def test_leaves_to_tifffile_what_is_out_of_the_ordinary(
+    handmade_tiff: Write, changes: dict[str, Any], order: str
+) -> None:
+    data = handmade_tiff(SMALL, order=order, **changes)
+
+    assert layout.find(memoryview(data)) is None
+    assert same(tiff.decode(memoryview(data), 0), by_tifffile(data))
+
+
+@pytest.mark.parametrize("tag", [258, 339])
+@pytest.mark.parametrize("values", [(16, 16, 8), (1, 2, 1), (1, 1, 3)])
+def test_bands_of_several_kinds_are_refused(
+    handmade_tiff: Write, tag: int, values: tuple[int, ...]
+) -> None:
+    data = handmade_tiff(SMALL, tags={tag: ("H", values)})
+
+    assert layout.find(memoryview(data)) is None
+    with pytest.raises(DecodeError):
+        tiff.decode(memoryview(data), 0)
+
+
+def test_trusts_no_directory_that_says_a_thing_twice(handmade_tiff: Write) -> None:
+    """TIFF readers take the first of two equal tags, some the last."""
+    signed = handmade_tiff(SMALL[..., :1] * 3, tags={284: ("H", [2])})
+    data = signed.replace(struct.pack("<HHI", 284, 3, 1), struct.pack("<HHI", 339, 3, 1))
+
+    assert layout.find(memoryview(data)) is None
+    assert same(tiff.decode(memoryview(data), 0), by_tifffile(data))
+
+
+@pytest.mark.parametrize("tag", [256, 257, 259, 262, 277, 278, 284])
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_single_value_has_a_count_of_one(handmade_tiff: Write, tag: int, count: int) -> None:
+    data = handmade_tiff(SMALL).replace(
+        struct.pack("<HHI", tag, 3, 1), struct.pack("<HHI", tag, 3, count)
+    )
+
+    assert layout.find(memoryview(data)) is None
+
+
+@pytest.mark.parametrize("tag", [258, 273, 279, 339])
+def test_an_array_has_values(handmade_tiff: Write, tag: int) -> None:
+    data = handmade_tiff(SMALL, tags={tag: ("H", [])})
+
+    assert layout.find(memoryview(data)) is None
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        pytest.param({277: ("I", [2**24]), 339: None}, id="bands"),
+        pytest.param({257: ("I", [2**24]), 278: ("I", [1])}, id="strips"),
+        pytest.param({256: ("I", [2**24])}, id="columns"),
+    ],
+)
+def test_believes_no_number_before_it_is_checked(
+    handmade_tiff: Write, tags: dict[int, Any]
+) -> None:
+    data = memoryview(handmade_tiff(SMALL, tags=tags))
+
+    tracemalloc.start()
+    try:
+        layout.find(data)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+words = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 16, 255, 65_535]) | st.integers(0, 65_535)
+longs = st.sampled_from([0, 1, 2, 3, 4, 2**16, 2**31, 2**32 - 1]) | st.integers(0, 2**32 - 1)
+known = st.sampled_from([254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 339])
+types = st.integers(0, 17).filter(lambda kind: kind != 1)  # tifffile takes BYTE for text
+edits = st.lists(
+    st.one_of(
+        st.tuples(st.integers(0, 10), st.just("H"), st.just(0), known | words),
+        st.tuples(st.integers(0, 10), st.just("H"), st.just(2), types),
+        st.tuples(st.integers(0, 10), st.just("I"), st.just(4), longs),
+        st.tuples(st.integers(0, 10), st.just("H"), st.just(8), words),
+        st.tuples(st.integers(0, 10), st.just("I"), st.just(8), longs),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(edits=edits, order=st.sampled_from("<>"), rows=st.sampled_from([2, 7]))
+def test_whatever_a_directory_says_it_never_disagrees_with_tifffile(
+    handmade_tiff: Write, edits: list[tuple[int, str, int, int]], order: str, rows: int
+) -> None:
+    damaged = bytearray(handmade_tiff(SMALL, order=order, rows=rows))
+    for entry, kind, at, value in edits:
+        struct.pack_into(order + kind, damaged, DIRECTORY + ENTRY * entry + at, value)
+
+    found = layout.find(memoryview(damaged))
+
+    if found is not None and found.start + found.size <= len(damaged):
+        assert same(viewed(bytes(damaged)), by_tifffile(bytes(damaged)))
+
+
+@given(st.binary(max_size=200))
+@example(b"")
+@example(b"\x08\0\0\0")
+def test_any_bytes_have_an_answer(handmade_tiff: Write, tail: bytes) -> None:
+    start = handmade_tiff(SMALL)[:4]
+
+    for data in (tail, start + tail, start + struct.pack("<I", 8) + tail):
+        found = layout.find(memoryview(data))
+        assert found is None or found.size > 0

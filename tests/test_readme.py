@@ -1,0 +1,81 @@
+"""The README's examples, run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import asyncrgb
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = re.findall(r"^\$ asyncrgb (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    asyncrgb.write_samples(tmp_path / "data", 40)
+    shutil.copy(tmp_path / "data" / "River" / "River_1.tif", tmp_path / "chip.tif")
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr.replace("DeprecationWarning", "")
+    return done.stdout
+
+
+def program(number: int, folder: Path) -> str:
+    (folder / "example.py").write_text(PROGRAMS[number])
+    return run(folder, "example.py")
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(PROGRAMS) == 3
+    assert len(COMMANDS) > 6
+
+
+def test_the_first_example_converts_the_folder_in_order(folder: Path) -> None:
+    printed = program(0, folder)
+    assert printed.startswith("40 converted in ")
+    assert "['./data/results/AnnualCrop_1.png', './data/results/AnnualCrop_2.png'," in printed
+    assert len(list((folder / "data" / "results").glob("*.png"))) == 40
+
+
+def test_the_converter_example_does_all_it_shows(folder: Path) -> None:
+    printed = program(1, folder)
+    assert printed.count("Converted(source='data/SeaLake/") == 4
+    assert "Counters(reading=0, ready=0, rendering=0, writing=0, leased=0)" in printed
+    assert (folder / "river.png").read_bytes() == (folder / "out" / "river.png").read_bytes()
+
+
+def test_the_tutorials_ways_all_lead_to_the_same_pictures(folder: Path) -> None:
+    printed = program(2, folder)
+    assert "40 ['results-own/AnnualCrop_1.png'" in printed
+    assert "12 composites" in printed
+    expected = {path.name: path.read_bytes() for path in (folder / "results").glob("*.png")}
+    assert len(expected) == 40
+    for way in ("serial", "threads", "processes", "own"):
+        found = (folder / f"results-{way}").glob("*.png")
+        assert {path.name: path.read_bytes() for path in found} == expected
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_work(command: str, folder: Path) -> None:
+    arguments = ["data" if word == "SRC" else word for word in shlex.split(command)]
+    arguments = ["out" if word == "DST" else word for word in arguments]
+    assert run(folder, "-m", "asyncrgb", *arguments)
