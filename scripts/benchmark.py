@@ -1,0 +1,225 @@
+"""Compare asyncrgb with other ways of doing the same job.
+
+    python scripts/benchmark.py --count 27000 --rounds 3 --plot benchmark.png
+
+Every run of a contender is a process of its own with a fresh output folder, start-up counted
+in. The contenders take turns, round after round, so that whatever else the machine does hits
+all of them. A round ahead of the timed ones samples memory and gets everything warm. Needs
+the dependency group ``bench``, and Linux for memory; contenders whose packages are missing
+are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from statistics import median
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from benchmarks import chips, measure, report
+from benchmarks.contenders import ASYNCRGB, CONTENDERS, Contender
+from benchmarks.trial import Run, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Options: TypeAlias = argparse.Namespace
+    Facts: TypeAlias = dict[str, str]
+    Mode: TypeAlias = Callable[[Track, Options, Facts], int]
+
+_ALONE_RUNS: Final = 10
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmark; return 1 if a contender failed."""
+    options = _parser().parse_args(arguments)
+    count = 1 if options.mode is _alone else options.count
+    measure.adopt_orphans()
+    with chips.work_folder(options.work, count) as work:
+        source, what = chips.prepare(options.source, work, count)
+        facts = report.header(
+            arguments,
+            chips=what,
+            folder=chips.described(work),
+            workers=options.workers,
+        )
+        print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), flush=True)
+        mode: Mode = options.mode
+        return mode(Track(work, source, options.workers), options, facts)
+
+
+def _compare(track: Track, options: Options, facts: Facts) -> int:
+    """Let the contenders take turns; return 1 if one of them failed."""
+    contenders = _installed(options.only)
+    runs = list(_rounds(track, options, contenders))
+    lines = report.figures(runs, _differences(track))
+    print(f"\n{report.table(lines)}" if lines else "\nno figures: all have failed")
+    if options.json:
+        report.dump(options.json, facts, lines, runs)
+    if options.plot and lines:
+        from benchmarks import plot  # noqa: PLC0415 - matplotlib is needed for nothing else
+
+        plot.draw(options.plot, facts, lines)
+    return 1 if track.failed else 0
+
+
+def _installed(names: Sequence[str] | None) -> list[Contender]:
+    chosen = [its for name, its in CONTENDERS.items() if not names or name in names]
+    for contender in chosen:
+        for missing in contender.missing():
+            print(f"left out: {contender.name}, which needs {missing}: not installed")
+    return [contender for contender in chosen if not contender.missing()]
+
+
+def _rounds(track: Track, options: Options, contenders: Sequence[Contender]) -> Iterator[Run]:
+    """Yield all runs; who fails is left out from then on."""
+    slow_count = min(options.slow_count or options.count, options.count)
+    for number in range(options.rounds + 1):
+        for contender in contenders:
+            if contender in track.failed:
+                continue
+            try:
+                run = track.run(contender, contender.files(options.count, slow_count), number)
+            except measure.RunError as error:
+                track.failed.append(contender)
+                _say(f"{contender.name} failed and is left out: {error}")
+            else:
+                _say_run(run, options.rounds)
+                yield run
+
+
+def _differences(track: Track) -> dict[str, int]:
+    from benchmarks import pixels  # noqa: PLC0415 - else numpy's pages were shared with all runs
+
+    return {
+        name: max(pixels.largest_difference(chip, png) for chip, png in kept)
+        for name, kept in track.kept.items()
+    }
+
+
+def _memory_check(track: Track, options: Options, _facts: Facts) -> int:
+    """Show asyncrgb's peak memory at a tenth of the files and at all of them."""
+    counts = (max(1, options.count // 10), options.count)
+    peaks: dict[int, list[int]] = {count: [] for count in counts}
+    for _ in range(options.rounds):
+        for count in counts:
+            run = track.run(CONTENDERS[ASYNCRGB], count, 0)
+            peaks[count].append(run.usage.peak_bytes)
+            _say_run(run, options.rounds)
+    for count in counts:
+        print(f"{count:,} files: peak {_spread(peaks[count], 1e6)} MB")
+    few, many = (median(peaks[count]) for count in counts)
+    print(f"ratio of the medians: {many / few:.3f}")
+    return 0
+
+
+def _alone(track: Track, _options: Options, _facts: Facts) -> int:
+    """Show how long asyncrgb takes for one chip, from cold start to exit."""
+    runs = [track.run(CONTENDERS[ASYNCRGB], 1, number) for number in range(1, 2 + _ALONE_RUNS)]
+    seconds = [run.usage.seconds for run in runs[1:]]
+    print(f"1 file: {_spread(seconds, 1e-3)} ms")
+    return 0
+
+
+def _spread(values: Sequence[float], unit: float) -> str:
+    middle, low, high = (value / unit for value in (median(values), min(values), max(values)))
+    return f"{middle:,.0f} ({low:,.0f}-{high:,.0f})"
+
+
+def _say_run(run: Run, rounds: int) -> None:
+    if run.round:
+        _say(f"round {run.round} of {rounds}: {run.contender}: {run.rate:,.0f} chips/s")
+    else:
+        _say(f"memory: {run.contender}: {report.megabytes(run.usage.peak_bytes)} MB")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    names = "".join(f"\n  {its.name:22} {its.does}" for its in CONTENDERS.values())
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0],
+        epilog=f"contenders:{names}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_amounts(parser)
+    _add_places(parser)
+    _add_modes(parser)
+    return parser
+
+
+def _add_amounts(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--count", type=_positive, default=2700, metavar="N", help="chips (default: %(default)s)")
+    add(
+        "--slow-count",
+        type=_positive,
+        metavar="N",
+        help="chips for the tutorial's ways and rasterio (default: all)",
+    )
+    add("--rounds", type=_positive, default=3, metavar="N", help="default: %(default)s")
+    add(
+        "--workers",
+        type=_positive,
+        default=report.cores(),
+        metavar="N",
+        help="of each contender (default: one for each processor)",
+    )
+    add("--only", type=_names, metavar="NAME,NAME", help="these contenders")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--source", type=_folder, metavar="DIR", help="class folders with TIFFs, which are repeated"
+    )
+    add(
+        "--work",
+        type=_folder,
+        metavar="DIR",
+        help="where to work (default: in memory if there is room)",
+    )
+    add("--json", metavar="FILE", help="write all figures to FILE")
+    add("--plot", metavar="FILE.png", help="draw a bar chart")
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(mode=_compare)
+    modes = parser.add_mutually_exclusive_group()
+    for flag, mode in (("--memory-check", _memory_check), ("--one", _alone)):
+        doc = (mode.__doc__ or "").removesuffix(".")
+        modes.add_argument(flag, action="store_const", dest="mode", const=mode, help=doc)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def _folder(text: str) -> str:
+    if not os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in CONTENDERS:
+            raise argparse.ArgumentTypeError(f"no contender {name!r}: see --help for their names")
+    return names
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -1,0 +1,26 @@
+"""The ceiling with imagecodecs as decoder, the fastest one there is in a package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagecodecs import tiff_decode
+
+from asyncrgb import RenderOptions
+from asyncrgb.imaging import png, stretch
+from benchmarks.ceiling import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OPTIONS = RenderOptions()
+
+
+def run(chips: Sequence[str], destination: str, workers: int) -> None:
+    """Convert all ``chips``."""
+    spread(_render, chips, destination, workers)
+
+
+def _render(data: bytes) -> bytes:
+    rgb = stretch.apply(tiff_decode(data)[..., 3:0:-1], _OPTIONS.stretch)
+    return png.encode(rgb, _OPTIONS.compress_level)
