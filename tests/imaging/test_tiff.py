@@ -298,6 +298,16 @@ def test_the_limit_is_checked_before_pixels_get_memory(
         tracemalloc.stop()
 
 
+def test_what_memory_cannot_hold_is_a_limit(handmade_tiff: Write) -> None:
+    """1,000 times as much as addresses reach, so that no machine says yes."""
+    side, bands = ("I", [10**6]), ("H", [60_000])
+    tags = {256: side, 257: side, 258: ("H", [64]), 259: ("H", [8]), 277: bands, 339: ("H", [3])}
+    data = handmade_tiff(SMALL, tags=tags)
+
+    with pytest.raises(LimitError, match=r"does not fit into memory: cut it"):
+        decode(data, max_pixels=0)
+
+
 @pytest.mark.parametrize(
     "tags",
     [

@@ -29,7 +29,8 @@ class FakeStorage:
     def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        time.sleep(self.seconds)
+        if self.seconds:
+            time.sleep(self.seconds)
         self.at_once -= 1
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory", path)
@@ -43,7 +44,8 @@ class FakeStorage:
         return extent, len(data)
 
     def write(self, path: str, data: bytes | memoryview) -> None:
-        time.sleep(self.write_seconds)
+        if self.write_seconds:
+            time.sleep(self.write_seconds)
         if "unwritable" in path:
             raise PermissionError(13, "Permission denied", path)
         self.written[path] = bytes(data)

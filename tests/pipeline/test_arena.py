@@ -65,6 +65,16 @@ class ArenaMachine(RuleBasedStateMachine):
 TestArena = ArenaMachine.TestCase
 
 
+def test_no_more_extents_than_allowed() -> None:
+    arena = Arena(16 * PAGE, most=2)
+    assert not arena.full
+    assert [arena.lease(1) for _ in range(3)] == [Extent(0, PAGE), Extent(PAGE, PAGE), None]
+    arena.give_back(Extent(0, PAGE))
+    assert arena.lease(1) == Extent(0, PAGE)
+    assert (arena.full, arena.lease(1)) == (True, None)
+    arena.close()
+
+
 def test_threads_never_share_an_extent() -> None:
     arena = Arena(64 * PAGE)
     clashes = []

@@ -66,7 +66,9 @@ def _decoded(data: memoryview, max_pixels: int) -> Pixels:
     except AsyncRgbError:
         raise
     except MemoryError as error:
-        raise LimitError("the decoded image does not fit into memory") from error
+        raise LimitError(
+            "the decoded image does not fit into memory: cut it into smaller ones"
+        ) from error
     except Exception as error:
         raise DecodeError(_reason(data, error)) from error
 

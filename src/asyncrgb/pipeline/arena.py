@@ -120,8 +120,13 @@ class Arena:
     """Extents of shared memory, leased first fit and given back; safe to use from any thread.
 
     The lowest free place is taken first, so that a run touches no more memory than it needs
-    at once. Memory is reserved before its first use; where the system cannot give all of
-    ``capacity``, the arena goes on with what there is.
+    at once, however long it is. Memory is reserved before its first use; where the system
+    cannot give all of ``capacity``, the arena goes on with what there is.
+
+    Args:
+        capacity: most bytes leased at once; whole pages of them are used.
+        most: most extents leased at once: small images need no more of them than keep
+            everybody busy, and touching more memory than that only costs cache.
 
     Attributes:
         capacity: bytes that can be leased at once.
@@ -130,8 +135,10 @@ class Arena:
 
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, most: int = sys.maxsize) -> None:
         self.capacity = capacity // _PAGE * _PAGE
+        self._most = most
+        self._count = 0
         self._memory = create_memory(self.capacity)
         self._reserved = 0
         self._free = [Extent(0, self.capacity)]
@@ -144,6 +151,11 @@ class Arena:
         """What a worker attaches by."""
         return self._memory.name
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for anything at all."""
+        return self._count == self._most or not self._free
+
     def lease(self, size: int) -> Extent | None:
         """Take an extent of at least ``size`` bytes; None if there is no room now.
 
@@ -154,8 +166,9 @@ class Arena:
         wanted = max(1, -(-size // _PAGE)) * _PAGE
         with self._lock:
             place = self._find(wanted)
-            if place is None:
+            if place is None or self._count == self._most:
                 return None
+            self._count += 1
             start, free = self._free[place]
             self._free[place : place + 1] = [Extent(start + wanted, free - wanted)][: free > wanted]
             self.leased += wanted
@@ -165,6 +178,7 @@ class Arena:
         """Free an extent, merged with its free neighbours."""
         start, size = extent
         with self._lock:
+            self._count -= 1
             self.leased -= size
             self.returns += 1
             place = bisect_left(self._free, extent)

@@ -57,8 +57,10 @@ class Flow:
         self.options = options
         most = limits.reads + limits.writes + 2  # the plan, and the start of the pool
         self._threads = Threads(most)
-        self._arena = arena = Arena(limits.memory)
         self._pool = Pool(executor, limits)
+        # A batch for each worker, one on its way to them, one being read, one being written.
+        busy = (self._pool.size + 3) * limits.batch
+        self._arena = arena = Arena(limits.memory, most=busy + limits.reads)
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()

@@ -88,6 +88,8 @@ class Reading:
         self._deliver(tasks)
 
     def _demand(self) -> Demand:
+        if self._arena.full:
+            return Demand.LESS
         if self._held:
             return Demand.LESS if self._held_at == self._arena.returns else self._appetite()
         if not any(stream.claimable for stream in self._streams):
@@ -96,6 +98,8 @@ class Reading:
 
     def _step(self) -> FileTask | None:
         """Read one file; runs on a thread."""
+        if self._arena.full:
+            return None
         task = self._claim()
         return task if task is not None and self._read(task) else None
 
