@@ -77,6 +77,12 @@ def test_a_damaged_record_makes_everything_stale(text: bytes, job: Job) -> None:
     assert not state(job).is_fresh(job)
 
 
+def test_only_a_new_or_changed_record_is_anew(job: Job) -> None:
+    assert state(job).anew
+    assert not state(job).anew
+    assert state(job, RenderOptions(compress_level=2)).anew
+
+
 def test_the_folder_is_made(tmp_path: Path) -> None:
     Freshness.of(str(tmp_path / "new" / "out"), RenderOptions())
     assert (tmp_path / "new" / "out" / RECORD).is_file()

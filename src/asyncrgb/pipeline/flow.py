@@ -55,12 +55,12 @@ class Flow:
         storage: Storage = LocalFiles(),  # noqa: B008 - it has no state
     ) -> None:
         self.options = options
-        most = limits.reads + limits.writes + 2  # the plan, and the start of the pool
-        self._threads = Threads(most)
+        self._threads = Threads(limits.reads + limits.writes + 1)  # one starts the pool
         self._pool = Pool(executor, limits)
-        # A batch for each worker, one on its way to them, one being read, one being written.
-        busy = (self._pool.size + 3) * limits.batch
-        self._arena = arena = Arena(limits.memory, most=busy + limits.reads)
+        # A batch for each worker, one that waits for the next that is free, one being read or
+        # written; slow storage needs an extent for each reader, and as many to go on with.
+        most = max((self._pool.size + 2) * limits.batch, 2 * limits.reads)
+        self._arena = arena = Arena(limits.memory, most)
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()

@@ -54,7 +54,7 @@ async def _freshness(
     if names_output(source, destination):
         return None
     freshness = await flow.on_thread(Freshness.of, destination, flow.options)
-    return None if force else freshness.is_fresh
+    return None if force or freshness.anew else freshness.is_fresh
 
 
 async def _chain(

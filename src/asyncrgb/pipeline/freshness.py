@@ -22,10 +22,17 @@ _RENDERING: Final = 1  # raise when the same options begin to give other picture
 
 
 class Freshness:
-    """The state of one destination folder with regard to some options."""
+    """The state of one destination folder with regard to some options.
 
-    def __init__(self, since: int) -> None:
+    Attributes:
+        anew: whether the folder has just been given these options, so that nothing in it
+            can be fresh, and need not be looked at.
+
+    """
+
+    def __init__(self, since: int, *, anew: bool) -> None:
         self._since = since
+        self.anew = anew
 
     @classmethod
     def of(cls, folder: str, options: RenderOptions) -> Freshness:
@@ -37,9 +44,10 @@ class Freshness:
         """
         record = os.path.join(folder, RECORD)
         text = json.dumps({"rendering": _RENDERING, "options": repr(options)}, indent=2) + "\n"
-        if _read(record) != text:
+        anew = _read(record) != text
+        if anew:
             write_atomically(record, text.encode())
-        return cls(os.stat(record).st_mtime_ns)
+        return cls(os.stat(record).st_mtime_ns, anew=anew)
 
     def is_fresh(self, job: Job) -> bool:
         """Tell whether the output of ``job`` can stay as it is."""
