@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-from isal import igzip_lib
+from isal import igzip_lib, isal_zlib
 
 from asyncrgb.errors import EncodeError
 
@@ -56,44 +56,53 @@ def encode(pixels: NDArray[Any], level: int = 1) -> bytes:
         EncodeError: PNG cannot hold an image of this shape or dtype.
 
     """
-    _check(pixels)
-    height, width, samples = pixels.shape
+    head = _head(pixels.shape, pixels.dtype)
+    height, _, samples = pixels.shape
     sample_bytes = pixels.dtype.itemsize
-    header = struct.pack(
-        ">IIBBBBB", width, height, 8 * sample_bytes, _COLOUR_TYPES[samples], 0, 0, 0
-    )
-    big_endian = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder(">"))
-    rows = big_endian.reshape(height, -1).view(np.uint8)
+    if sample_bytes > 1:
+        pixels = pixels.astype(pixels.dtype.newbyteorder(">"))
+    rows = np.ascontiguousarray(pixels).reshape(height, -1).view(np.uint8)
     squeeze = _LEVELS[level]
     stream = squeeze.deflate(squeeze.filter(rows, samples * sample_bytes))
-    return b"".join((_SIGNATURE, _chunk(b"IHDR", header), _data(stream), _chunk(b"IEND", b"")))
+    return b"".join((head, *_data(stream), _END))
 
 
-def _check(pixels: NDArray[Any]) -> None:
+@lru_cache(maxsize=64)
+def _head(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
+    """Write all that comes before the pixels."""
+    _check(shape, dtype)
+    height, width, samples = shape
+    fields = (width, height, 8 * dtype.itemsize, _COLOUR_TYPES[samples], 0, 0, 0)
+    return _SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
+
+
+def _check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     fits = (
-        pixels.ndim == _DIMENSIONS
-        and min(pixels.shape) > 0
-        and max(pixels.shape) <= _LONGEST_SIDE
-        and pixels.shape[2] in _COLOUR_TYPES
-        and pixels.dtype.kind == "u"
-        and pixels.dtype.itemsize <= _LARGEST_SAMPLE
+        len(shape) == _DIMENSIONS
+        and min(shape) > 0
+        and max(shape) <= _LONGEST_SIDE
+        and shape[2] in _COLOUR_TYPES
+        and dtype.kind == "u"
+        and dtype.itemsize <= _LARGEST_SAMPLE
     )
     if not fits:
         raise EncodeError(
-            f"PNG cannot hold pixels of shape {pixels.shape} and {pixels.dtype}: give "
+            f"PNG cannot hold pixels of shape {shape} and {dtype}: give "
             f"(height, width, samples), 1 to {max(_COLOUR_TYPES)} samples of uint8 or uint16"
         )
 
 
-def _data(stream: bytes) -> bytes:
+def _data(stream: bytes) -> list[bytes]:
     parts = range(0, len(stream), _LARGEST_CHUNK)
-    return b"".join(_chunk(b"IDAT", stream[start : start + _LARGEST_CHUNK]) for start in parts)
+    return [_chunk(b"IDAT", stream[start : start + _LARGEST_CHUNK]) for start in parts]
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
-    checksum = zlib.crc32(body, zlib.crc32(kind))
+    checksum = isal_zlib.crc32(body, isal_zlib.crc32(kind))
     return b"".join((struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)))
 
+
+_END: Final = _chunk(b"IEND", b"")
 
 # Filters: rows (height, row bytes) → (height, 1 + row bytes), the filter's number in front.
 
