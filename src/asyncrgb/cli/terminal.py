@@ -29,6 +29,7 @@ _REMEDIES: Final = {
     errno.ENOSPC: "free some space and run the same command again, it goes on from here",
     errno.EDQUOT: "free some space and run the same command again, it goes on from here",
     errno.EMFILE: "give smaller --reads and --writes, or raise the limit with ulimit -n",
+    errno.ENOMEM: "give a smaller --memory",
     errno.ENOENT: "check the path",
     errno.ENAMETOOLONG: "shorten the name",
     errno.EINVAL: "leave it out",

@@ -78,6 +78,7 @@ class Rendering:
         self._ready: deque[Task] = deque()
         self._in_flight: list[list[Task]] = []
         self._started = False
+        self._restarting = asyncio.Lock()
 
     @property
     def ready(self) -> int:
@@ -178,8 +179,9 @@ class Rendering:
         """
         if not self._pool.replaceable:
             raise AsyncRgbError(f"the executor that was given is broken: {error}") from error
-        if self._pool.starts == starts:  # the first to notice
-            await self.start()
+        async with self._restarting:  # until then, a worker of old may still write
+            if self._pool.starts == starts:  # the first to notice
+                await self.start()
         if batch[0].alone:
             self._deliver(batch, [WorkerCrashError(_CRASHED)])
             return
