@@ -71,7 +71,7 @@ class ThreadedExecutor(Executor):
         return self._threads.submit(self._batch, pieces)
 
     def _batch(self, pieces: Any) -> list[int | bytes | Exception]:  # noqa: ANN401
-        return [self._one(*piece[:2]) for piece in pieces]
+        return [self._one(Extent(start, size), length) for start, size, length, _ in pieces]
 
     def _one(self, extent: Extent, length: int) -> int | bytes | Exception:
         view = self._arena().view(extent)

@@ -411,3 +411,4 @@ def test_outcomes_say_what_was_up_to_date(chips: Path, tmp_path: Path, run: Run)
     first = report.up_to_date[0]
     source = str(chips / "River" / "River_1.tif")
     assert first == UpToDate(source, str(tmp_path / "River_1.png"))
+    assert repr(report).startswith("Report(0 converted, 6 up to date, 0 failed, ")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import AsyncRgbError, WorkerCrashError
 from asyncrgb.pipeline.crew import Demand
-from asyncrgb.pipeline.worker import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.crew import Threads
     from asyncrgb.pipeline.pool import Pool
     from asyncrgb.pipeline.task import Task
-    from asyncrgb.pipeline.worker import Rendered
+    from asyncrgb.pipeline.worker import Piece, Rendered
 
 
 _CRASHED: Final = (
@@ -170,7 +169,7 @@ class Rendering:
 
     def _piece(self, task: Task) -> Piece:
         assert task.extent is not None  # noqa: S101 - what is ready has a place
-        return Piece(task.extent, task.length, task.options or self._options)
+        return (*task.extent, task.length, task.options or self._options)
 
     async def _recover(self, batch: list[Task], starts: int, error: BrokenExecutor) -> None:
         """Replace the workers, and find the image at fault by rendering each alone.
