@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.plan import count_sources
     from asyncrgb.pipeline.pool import SerialExecutor
     from asyncrgb.sample import write_samples
+    from asyncrgb.sensors import COMPOSITES, SENSORS, Sensor
 
 __all__ = [
+    "COMPOSITES",
+    "SENSORS",
     "AsyncRgbError",
     "BandError",
     "CollisionError",
@@ -54,6 +57,7 @@ __all__ = [
     "RenderOptions",
     "RenderTimeoutError",
     "Report",
+    "Sensor",
     "SerialExecutor",
     "UpToDate",
     "WorkerCrashError",
@@ -75,6 +79,7 @@ _HOMES = {
     "pipeline.pool": "SerialExecutor",
     "imaging": "render",
     "sample": "write_samples",
+    "sensors": "COMPOSITES SENSORS Sensor",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -77,6 +77,23 @@ def test_options_reach_the_picture(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "one.png").read_bytes() == expected
 
 
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ["-b", "8", "-b", "4", "-b", "3"],
+        ["--sensor", "eurosat", "-b", "nir,red,green"],
+        ["--sensor", "eurosat", "-b", "B08", "-b", "b04,3"],
+        ["--sensor", "eurosat", "--composite", "false-color"],
+    ],
+)
+def test_bands_may_be_named_in_many_ways(ways: list[str], data: Path, tmp_path: Path) -> None:
+    source = data / "Forest" / "Forest_1.tif"
+    done = asyncrgb_command(source, tmp_path / "one.png", *ways)
+    assert done.returncode == 0, done.stderr
+    expected = asyncrgb.render(source.read_bytes(), RenderOptions(bands=(8, 4, 3)))
+    assert (tmp_path / "one.png").read_bytes() == expected
+
+
 @pytest.mark.parametrize("executor", ["process", "thread", "serial"])
 def test_every_executor_gives_the_same_tree(executor: str, data: Path, tmp_path: Path) -> None:
     done = asyncrgb_command(
@@ -120,7 +137,21 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "a file above the destination": (["data", "taken/out"], "taken/out"),
     "two bands": (["data", "out", "-b", "1,2"], "bands 1,2: give three"),
     "band zero": (["data", "out", "--bands", "0,1,2"], "bands 0,1,2: bands are whole numbers"),
-    "bands in words": (["data", "out", "-b", "red"], "'red': give band numbers"),
+    "names without a sensor": (["data", "out", "-b", "red,green,blue"], "need a --sensor"),
+    "an unknown sensor": (["data", "out", "--sensor", "eurosta"], "'eurosta' is not one of"),
+    "an unknown name": (
+        ["data", "out", "--sensor", "eurosat", "-b", "read,green,blue"],
+        "'read' is no band of eurosat: there are B01, coastal",
+    ),
+    "no near infrared": (
+        ["data", "out", "--sensor", "naip", "--composite", "swir"],
+        "'swir22' is no band of naip: there are red, green, blue, nir.",
+    ),
+    "a composite of what": (["data", "out", "--composite", "swir"], "give a --sensor with it"),
+    "composite and bands": (
+        ["data", "out", "--sensor", "naip", "--composite", "true-color", "-b", "1,2,3"],
+        "no --bands",
+    ),
     "empty scale": (["data", "out", "--scale", "5", "5"], "scale 5 5: give two finite numbers"),
     "no such level": (["data", "out", "--compress-level", "10"], "compress level 10"),
     "no workers": (["data", "out", "--workers", "0"], "workers 0: give a whole number from 1"),

@@ -12,13 +12,14 @@ import click
 from asyncrgb.cli.parameters import (
     GroupedCommand,
     GroupedOption,
-    band_numbers,
+    band_list,
     byte_size,
     default_of,
     shown_size,
 )
 from asyncrgb.cli.terminal import Progress
 from asyncrgb.options import FixedStretch, Limits, RenderOptions
+from asyncrgb.sensors import COMPOSITES, SENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +43,22 @@ _STRETCH = default_of(RenderOptions, "stretch")
 @_picture(
     "-b",
     "--bands",
-    type=band_numbers,
+    "band_lists",
+    type=band_list,
+    multiple=True,
     metavar="R,G,B",
-    default=",".join(map(str, _BANDS)),
-    show_default=True,
-    help="Bands shown as red, green and blue, counted from 1.",
+    help="Bands shown as red, green and blue: numbers, counted from 1, or names of the --sensor.  "
+    f"[default: {','.join(map(str, _BANDS))}]",
+)
+@_picture(
+    "--sensor",
+    type=click.Choice(list(SENSORS)),
+    help="Whose bands are named; each has its own names and the common ones of STAC.",
+)
+@_picture(
+    "--composite",
+    type=click.Choice(list(COMPOSITES)),
+    help="Bands of a well-known composite of the --sensor.",
 )
 @_picture(
     "--scale",
@@ -124,7 +136,7 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     and only what is new or changed is converted.
     """
     options = RenderOptions(
-        bands=given["bands"],
+        bands=_bands(given["band_lists"], given["sensor"], given["composite"]),
         stretch=FixedStretch(*given["scale"]),
         compress_level=given["compress_level"],
     )
@@ -146,6 +158,26 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     if not given["quiet"]:
         click.echo(progress.summary())
     return 1 if progress.counts["Failed"] else 0
+
+
+def _bands(
+    lists: tuple[tuple[int | str, ...], ...], sensor: str | None, composite: str | None
+) -> tuple[int, ...]:
+    """Find the band numbers that the options ask for, in whichever way."""
+    bands = sum(lists, ())
+    if composite is not None:
+        if sensor is None or bands:
+            raise click.UsageError("--composite: give a --sensor with it, and no --bands")
+        return SENSORS[sensor].composite(composite)
+    names = [band for band in bands if isinstance(band, str)]
+    if names and sensor is None:
+        raise click.UsageError(f"--bands {names[0]}: names need a --sensor; or give numbers")
+    if sensor is None:
+        return tuple(band for band in bands if isinstance(band, int)) or _BANDS
+    its = SENSORS[sensor]
+    if not bands:
+        return its.composite("true-color")
+    return tuple(its.indexes(band)[0] if isinstance(band, str) else band for band in bands)
 
 
 def _convert(source: str, destination: str, options: RenderOptions, **given: Any) -> Report:  # noqa: ANN401 - passed on

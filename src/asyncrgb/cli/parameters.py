@@ -61,14 +61,10 @@ class CommandGroup(click.Group):
         self.format_commands(ctx, formatter)
 
 
-def band_numbers(text: str) -> tuple[int, ...]:
-    """Turn "4,3,2" into (4, 3, 2)."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r}: give band numbers, counted from 1, such as 4,3,2"
-        ) from None
+def band_list(text: str) -> tuple[int | str, ...]:
+    """Turn "4,3,2" into (4, 3, 2), and "red,B03" into ("red", "B03")."""
+    parts = [part.strip() for part in text.split(",")]
+    return tuple(int(part) if re.fullmatch(r"[+-]?\d+", part) else part for part in parts)
 
 
 def byte_size(text: str) -> int:
