@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import shutil
@@ -394,14 +395,19 @@ def test_workers_killed_from_outside_are_replaced(chips: Path, tmp_path: Path, r
 
 def workers() -> list[psutil.Process]:
     """Our worker processes: the grandchildren by way of the fork server."""
-    every = psutil.Process().children(recursive=True)
-    return [each for each in every if each.parent() != psutil.Process()]
+    servers = {each.pid for each in psutil.Process().children()}
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end at any moment
+            if each.ppid() in servers and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each)
+    return found
 
 
 def test_nothing_stays_behind(chips: Path, tmp_path: Path, run: Run) -> None:
     shared_before = set(SHARED_MEMORY.glob("*"))
     run(asyncrgb.convert(chips, tmp_path, limits=TWO))
-    assert not [each for each in workers() if each.status() != psutil.STATUS_ZOMBIE]
+    assert not workers()
     assert set(SHARED_MEMORY.glob("*")) <= shared_before
 
 
