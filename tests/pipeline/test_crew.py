@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
-from asyncrgb.pipeline.crew import Crew, Demand, Threads
+from asyncrgb.pipeline.crew import Crew, Demand
+from asyncrgb.pipeline.means import Means, Threads
+from tests.pipeline.doubles import FakeStorage
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Run
@@ -44,20 +47,20 @@ class Errand:
 async def work(errand: Errand, limit: int) -> list[BaseException]:
     errors: list[BaseException] = []
     background = Background(errors.append)
-    threads = Threads(limit)
+    threads, arena = Threads(limit), Arena(2**20)
     crew = Crew(
         step=errand.step,
         demand=errand.demand,
         deliver=errand.done.extend,
         limit=limit,
-        threads=threads,
-        background=background,
+        means=Means(arena, FakeStorage({}), threads, background),
     )
     crew.poke()
     crew.poke()
     await background.rest()
     assert len(crew) == 0
     threads.stop()
+    arena.close()
     return errors
 
 

@@ -11,7 +11,6 @@ leaves as soon as there is not. Readers and writers are crews.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -21,7 +20,7 @@ from aiofiles.os import wrap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.pipeline.background import Background
+    from asyncrgb.pipeline.means import Means
 
 _T = TypeVar("_T")
 
@@ -39,25 +38,6 @@ class Demand(Enum):
     MORE = "more"
 
 
-class Threads:
-    """The threads for blocking work, apart from the default executor of the event loop.
-
-    Attributes:
-        one: a single thread, for storage that does not make it wait.
-        many: for work that waits.
-
-    """
-
-    def __init__(self, most: int) -> None:
-        self.one = ThreadPoolExecutor(1, thread_name_prefix="asyncrgb")
-        self.many = ThreadPoolExecutor(most, thread_name_prefix="asyncrgb")
-
-    def stop(self) -> None:
-        """Let the threads end once they are idle."""
-        self.one.shutdown(wait=False)
-        self.many.shutdown(wait=False)
-
-
 class Crew(Generic[_T]):
     """Up to ``limit`` tasks, each doing one hop after another.
 
@@ -66,27 +46,25 @@ class Crew(Generic[_T]):
         demand: asked after each hop what to do next; LESS if there is nothing to do.
         deliver: takes what a hop has handled, in the event loop.
         limit: most hops at once.
-        threads: where the hops run.
-        background: where the tasks run.
+        means: where the hops run, and the tasks.
 
     """
 
-    def __init__(  # noqa: PLR0913 - it is told its means once
+    def __init__(
         self,
         *,
         step: Callable[[], _T | None],
         demand: Callable[[], Demand],
         deliver: Callable[[list[_T]], None],
         limit: int,
-        threads: Threads,
-        background: Background,
+        means: Means,
     ) -> None:
         self._step = step
         self._demand = demand
         self._deliver = deliver
         self._limit = limit
-        self._threads = threads
-        self._background = background
+        self._threads = means.threads
+        self._background = means.background
         self._members = 0
         self._waits = False
         self._hop_on_thread = wrap(self._hop)

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
-from asyncrgb.pipeline.crew import Demand, Threads
+from asyncrgb.pipeline.crew import Demand
 from asyncrgb.pipeline.files import LocalFiles
+from asyncrgb.pipeline.means import Means, Threads
 from asyncrgb.pipeline.outcomes import Counters, Failed
 from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
 from asyncrgb.pipeline.rendering import Rendering
-from asyncrgb.pipeline.task import FileTask, Upload
+from asyncrgb.pipeline.stream import FileTask
+from asyncrgb.pipeline.task import Upload
 from asyncrgb.pipeline.writing import Writing
 
 if TYPE_CHECKING:
@@ -55,47 +57,43 @@ class Flow:
         storage: Storage = LocalFiles(),  # noqa: B008 - it has no state
     ) -> None:
         self.options = options
-        self._threads = Threads(limits.reads + limits.writes + 1)  # one starts the pool
         self._pool = Pool(executor, limits)
         # A batch for each worker, one that waits for the next that is free, one being read or
         # written; slow storage needs an extent for each reader, and as many to go on with.
         most = max((self._pool.size + 2) * limits.batch, 2 * limits.reads)
-        self._arena = arena = Arena(limits.memory, most)
+        self._arena = Arena(limits.memory, most)
+        self._threads = Threads(limits.reads + limits.writes + 1)  # one starts the pool
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()
         self._waiters: list[asyncio.Future[None]] = []
         self._broken: BaseException | None = None
-        self._rendering = Rendering(
-            arena=arena,
-            pool=self._pool,
-            threads=self._threads,
-            limits=limits,
-            options=options,
-            deliver=self._after_rendering,
-            drop=self._end,
-            repeat=self._repeat,
-            background=self._background,
-        )
+        self._join(Means(self._arena, storage, self._threads, self._background), limits)
+        self._background.spawn(self._start())
+
+    def _join(self, means: Means, limits: Limits) -> None:
+        """Make the stages, each with what comes after it."""
         self._reading = Reading(
-            storage=storage,
-            arena=arena,
-            threads=self._threads,
+            means=means,
             limit=limits.reads,
             appetite=self._appetite,
             deliver=self._after_reading,
-            background=self._background,
+        )
+        self._rendering = Rendering(
+            means=means,
+            pool=self._pool,
+            limits=limits,
+            options=self.options,
+            deliver=self._after_rendering,
+            drop=self._end,
+            repeat=self._repeat,
         )
         self._writing = Writing(
-            storage=storage,
-            arena=arena,
-            threads=self._threads,
+            means=means,
             limit=limits.writes,
             plenty=limits.batch,
             deliver=self._after_writing,
-            background=self._background,
         )
-        self._background.spawn(self._start())
 
     def open(self, stream: Stream) -> None:
         """Take jobs from ``stream`` too, in turn with the others."""

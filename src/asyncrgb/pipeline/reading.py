@@ -13,12 +13,8 @@ from asyncrgb.pipeline.outcomes import Failed, UpToDate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.pipeline.arena import Arena
-    from asyncrgb.pipeline.background import Background
-    from asyncrgb.pipeline.crew import Threads
-    from asyncrgb.pipeline.files import Storage
-    from asyncrgb.pipeline.stream import Stream
-    from asyncrgb.pipeline.task import FileTask
+    from asyncrgb.pipeline.means import Means
+    from asyncrgb.pipeline.stream import FileTask, Stream
 
 
 class Reading:
@@ -28,35 +24,30 @@ class Reading:
     that a large file is not passed over for ever by small ones.
 
     Args:
-        storage: where files are read from.
-        arena: where they are read to.
-        threads, limit, background: as for ``Crew``.
+        means: where files are read from and to.
+        limit: most hops at once.
         appetite: what the next stage wants: more readers, as many, or fewer.
         deliver: takes what a hop has read; a task that has an outcome needs nothing more.
 
     """
 
-    def __init__(  # noqa: PLR0913 - a stage knows its neighbours and its means, once
+    def __init__(
         self,
         *,
-        storage: Storage,
-        arena: Arena,
-        threads: Threads,
+        means: Means,
         limit: int,
         appetite: Callable[[], Demand],
         deliver: Callable[[list[FileTask]], None],
-        background: Background,
     ) -> None:
         self.crew = Crew(
             step=self._step,
             demand=self._demand,
             deliver=self._take_note,
             limit=limit,
-            threads=threads,
-            background=background,
+            means=means,
         )
-        self._storage = storage
-        self._arena = arena
+        self._storage = means.storage
+        self._arena = means.arena
         self._appetite = appetite
         self._deliver = deliver
         self._streams: deque[Stream] = deque()
@@ -92,9 +83,9 @@ class Reading:
             return Demand.LESS
         if self._held:
             return Demand.LESS if self._held_at == self._arena.returns else self._appetite()
-        if not any(stream.claimable for stream in self._streams):
-            return Demand.LESS
-        return self._appetite()
+        with self._claiming:  # who claims turns the line of streams
+            claimable = any(stream.claimable for stream in self._streams)
+        return self._appetite() if claimable else Demand.LESS
 
     def _step(self) -> FileTask | None:
         """Read one file; runs on a thread."""

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncrgb.options import Limits, RenderOptions
-    from asyncrgb.pipeline.arena import Arena
-    from asyncrgb.pipeline.background import Background
-    from asyncrgb.pipeline.crew import Threads
+    from asyncrgb.pipeline.means import Means
     from asyncrgb.pipeline.pool import Pool
     from asyncrgb.pipeline.task import Task
     from asyncrgb.pipeline.worker import Piece, Rendered
@@ -40,9 +38,8 @@ class Rendering:
     """Hands what has been read to the workers, one batch more than there are of them.
 
     Args:
-        arena: where the images are.
+        means: where the images are.
         pool: the workers.
-        threads: where the pool is started.
         limits: sizes of batches.
         options: for jobs that have none of their own.
         deliver: takes the tasks of a batch, each with what the worker says of it.
@@ -51,27 +48,25 @@ class Rendering:
 
     """
 
-    def __init__(  # noqa: PLR0913 - a stage knows its neighbours and its means, once
+    def __init__(  # noqa: PLR0913 - a stage knows its neighbours, once
         self,
         *,
-        arena: Arena,
+        means: Means,
         pool: Pool,
-        threads: Threads,
         limits: Limits,
         options: RenderOptions,
         deliver: Callable[[list[Task], list[Rendered]], None],
         drop: Callable[[Task], None],
         repeat: Callable[[Task], None],
-        background: Background,
     ) -> None:
-        self._arena = arena
+        self._arena = means.arena
         self._pool = pool
-        self._threads = threads
+        self._threads = means.threads
         self._options = options
         self._deliver = deliver
         self._drop = drop
         self._repeat = repeat
-        self._background = background
+        self._background = means.background
         self._largest = limits.batch
         self._most_bytes = limits.memory // (2 * (pool.size + 1))
         self._ready: deque[Task] = deque()

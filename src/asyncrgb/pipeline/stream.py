@@ -7,13 +7,39 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from asyncrgb.pipeline.outcomes import Failed
-from asyncrgb.pipeline.task import FileTask
+from asyncrgb.pipeline.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asyncrgb.pipeline.outcomes import Job, Outcome
     from asyncrgb.pipeline.plan import Planned
+
+
+class FileTask(Task):
+    """A job of a stream: from a file to a file.
+
+    Attributes:
+        index: its place in the input of its stream.
+        output: the PNG where it does not fit ``extent``.
+        outcome: set as soon as there is nothing more to do.
+
+    """
+
+    __slots__ = ("index", "job", "outcome", "output", "stream")
+
+    def __init__(self, stream: Stream, index: int, job: Job) -> None:
+        super().__init__(job.options)
+        self.stream = stream
+        self.index = index
+        self.job = job
+        self.output: bytes | None = None
+        self.outcome: Outcome | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether its stream goes on."""
+        return not self.stream.cancelled
 
 
 class Stream:

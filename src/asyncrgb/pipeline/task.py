@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.arena import Extent
-    from asyncrgb.pipeline.outcomes import Job, Outcome
-    from asyncrgb.pipeline.stream import Stream
 
 
-class Task:
+class Task(ABC):
     """What the workers need to know of an image.
 
     Attributes:
@@ -32,35 +31,9 @@ class Task:
         self.alone = False
 
     @property
+    @abstractmethod
     def wanted(self) -> bool:
         """Whether anybody still waits for it."""
-        raise NotImplementedError
-
-
-class FileTask(Task):
-    """A job of a stream: from a file to a file.
-
-    Attributes:
-        index: its place in the input of its stream.
-        output: the PNG where it does not fit ``extent``.
-        outcome: set as soon as there is nothing more to do.
-
-    """
-
-    __slots__ = ("index", "job", "outcome", "output", "stream")
-
-    def __init__(self, stream: Stream, index: int, job: Job) -> None:
-        super().__init__(job.options)
-        self.stream = stream
-        self.index = index
-        self.job = job
-        self.output: bytes | None = None
-        self.outcome: Outcome | None = None
-
-    @property
-    def wanted(self) -> bool:
-        """Whether its stream goes on."""
-        return not self.stream.cancelled
 
 
 class Upload(Task):

@@ -11,46 +11,38 @@ from asyncrgb.pipeline.outcomes import Converted, Failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.pipeline.arena import Arena
-    from asyncrgb.pipeline.background import Background
-    from asyncrgb.pipeline.crew import Threads
-    from asyncrgb.pipeline.files import Storage
-    from asyncrgb.pipeline.task import FileTask
+    from asyncrgb.pipeline.means import Means
+    from asyncrgb.pipeline.stream import FileTask
 
 
 class Writing:
     """Writers that take whatever has been rendered.
 
     Args:
-        storage: where files are written to.
-        arena: where the outputs are.
-        threads, limit, background: as for ``Crew``.
+        means: where the outputs are and go to.
+        limit: most hops at once.
         plenty: number of waiting outputs from which on more writers are wanted.
         deliver: takes the tasks of a hop, each with its outcome.
 
     """
 
-    def __init__(  # noqa: PLR0913 - a stage knows its neighbours and its means, once
+    def __init__(
         self,
         *,
-        storage: Storage,
-        arena: Arena,
-        threads: Threads,
+        means: Means,
         limit: int,
         plenty: int,
         deliver: Callable[[list[FileTask]], None],
-        background: Background,
     ) -> None:
         self.crew = Crew(
             step=self._step,
             demand=self._demand,
             deliver=deliver,
             limit=limit,
-            threads=threads,
-            background=background,
+            means=means,
         )
-        self._storage = storage
-        self._arena = arena
+        self._storage = means.storage
+        self._arena = means.arena
         self._plenty = plenty
         self._waiting: deque[FileTask] = deque()
 
