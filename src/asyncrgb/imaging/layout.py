@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _FILL_ORDER, _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP = 266, 273, 277, 278
-_STRIP_COUNTS, _PLANAR, _PREDICTOR, _SAMPLE_FORMAT = 279, 284, 317, 339
+_STRIP_COUNTS, _PLANAR, _SAMPLE_FORMAT = 279, 284, 339
 
-# A file with any other value of these, or with one of the tags, is no case for a view.
+# A file with any other value of these, or with one of the tags, is no case for a view. A
+# predictor is no such tag: it belongs to compression, and without any it means nothing.
 _PLAIN: Final = {
     _COMPRESSION: (1,),
     _PHOTOMETRIC: (0, 1, 2),
     _FILL_ORDER: (1,),
     _PLANAR: (1,),
-    _PREDICTOR: (1,),
     254: (0,),  # NewSubfileType: a full-resolution image
     255: (1,),  # SubfileType: the same
 }
