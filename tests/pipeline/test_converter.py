@@ -406,7 +406,7 @@ def workers() -> list[psutil.Process]:
 def test_nothing_stays_behind(chips: Path, tmp_path: Path, run: Run) -> None:
     run(asyncrgb.convert(chips, tmp_path, limits=TWO))
     assert not workers()
-    assert not [each for each in open_files() if "asyncrgb" in each or "sem.mp-" in each]
+    assert not [each for each in open_files() if "memfd:asyncrgb" in each]
 
 
 def open_files() -> list[str]:
