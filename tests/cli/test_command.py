@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -134,6 +135,7 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "no source": (["nowhere", "out"], "nowhere: No such file or directory: check the path"),
     "no tiffs": (["empty", "out"], "empty: no .tif or .tiff file"),
     "a file as destination": (["data", "taken"], "taken: the destination is a file: name a folder"),
+    "another format": (["data/River/River_1.tif", "one.jpg"], "one.jpg: results are PNG files"),
     "a file above the destination": (["data", "taken/out"], "taken/out"),
     "two bands": (["data", "out", "-b", "1,2"], "bands 1,2: give three"),
     "band zero": (["data", "out", "--bands", "0,1,2"], "bands 0,1,2: bands are whole numbers"),
@@ -289,6 +291,29 @@ def test_ctrl_c_ends_the_run_leaves_nothing_and_can_be_taken_up(tmp_path: Path) 
     again = asyncrgb_command(source, out)
     assert again.returncode == 0
     assert f"{600 - done} converted, {done} up to date" in again.stdout
+
+
+@pytest.mark.parametrize(("first", "gap"), [(1.0, 0.05), (1.0, 0.3), (0.3, 0.1), (0.1, 0.1)])
+def test_impatient_and_early_ctrl_c_end_it_without_a_traceback(
+    first: float, gap: float, tmp_path: Path
+) -> None:
+    asyncrgb.write_samples(tmp_path / "data", 300)
+    command = [sys.executable, "-m", "asyncrgb", str(tmp_path / "data"), str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, "--compress-level", "7"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        time.sleep(first)
+        for _ in range(4):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+            time.sleep(gap)
+        _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
 
 
 def test_kill_9_leaves_no_worker_and_no_damaged_picture(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Uses the public API only, and imports it when a command runs: ``--help`` needs n
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # on the way out already
         return INTERRUPTED
     except (OptionsError, OSError) as error:
         click.echo(f"asyncrgb: {explain(error)}", err=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ from asyncrgb.options import FixedStretch, Limits, RenderOptions
 from asyncrgb.sensors import COMPOSITES, SENSORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
 
     from asyncrgb import Report
@@ -131,9 +133,10 @@ _STRETCH = default_of(RenderOptions, "stretch")
 def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401 - click's
     """Turn the multispectral TIFFs in SRC into RGB PNGs in DST.
 
-    SRC is a folder, read with all folders below it, or a file. DST is a folder; it may lie
-    in SRC, and it is brought up to date: a run that was broken off goes on where it stopped,
-    and only what is new or changed is converted.
+    SRC is a folder, read with all folders below it, or a file. DST is a folder, or the name
+    of one result, ending in .png. The folder may lie in SRC, and it is brought up to date: a
+    run that was broken off goes on where it stopped, and only what is new or changed is
+    converted.
     """
     options = RenderOptions(
         bands=_bands(given["band_lists"], given["sensor"], given["composite"]),
@@ -188,8 +191,32 @@ def _convert(source: str, destination: str, options: RenderOptions, **given: Any
 
     from asyncrgb import convert as convert_all  # noqa: PLC0415 - the same
 
+    work = convert_all(source, destination, options, **given)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(convert_all(source, destination, options, **given))
+        try:
+            return runner.run(_until_interrupted(work))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, Report]) -> Report:
+    """Cancel ``work`` at the first Ctrl-C; impatient ones do not disturb its clearing up."""
+    import asyncio  # noqa: PLC0415 - loaded already
+
+    task = asyncio.ensure_future(work)
+    with contextlib.suppress(NotImplementedError):  # Windows has only the interpreter's way
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _once(task.cancel))
+    return await task
+
+
+def _once(action: Callable[[], object]) -> Callable[[], None]:
+    actions = [action]
+
+    def act() -> None:
+        if actions:
+            actions.pop()()
+
+    return act
 
 
 def _start_fork_server() -> None:
@@ -204,7 +231,9 @@ def _start_fork_server() -> None:
         from multiprocessing import forkserver  # noqa: PLC0415 - not there on Windows
 
         multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging"])
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is ours alone
         forkserver.ensure_running()
+        signal.signal(signal.SIGINT, handler)
 
 
 def _loop_factory() -> Callable[[], Any] | None:

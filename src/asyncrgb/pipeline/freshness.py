@@ -42,6 +42,7 @@ class Freshness:
             OSError: the folder cannot be made or written.
 
         """
+        os.makedirs(folder, exist_ok=True)
         record = os.path.join(folder, RECORD)
         text = json.dumps({"rendering": _RENDERING, "options": repr(options)}, indent=2) + "\n"
         anew = _read(record) != text

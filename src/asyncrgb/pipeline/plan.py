@@ -17,6 +17,7 @@ Planned: TypeAlias = Job | Failed
 
 SUFFIX: Final = ".png"
 _SOURCE_SUFFIXES: Final = (".tif", ".tiff")
+_OTHER_SUFFIXES: Final = (*_SOURCE_SUFFIXES, ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".jp2")
 
 
 def plan(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
@@ -38,6 +39,7 @@ def plan(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
     """
     if layout not in ("flat", "tree"):
         raise OptionsError(f"layout {layout!r}: choose flat or tree")
+    os.stat(source)  # raises what is wrong with it
     if names_output(source, destination):
         yield Job(source, destination)
         return
@@ -49,12 +51,19 @@ def plan(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
 
 
 def names_output(source: str, destination: str) -> bool:
-    """Tell whether ``destination`` is the output of one file rather than a folder."""
-    return (
-        destination.lower().endswith(SUFFIX)
-        and os.path.isfile(source)
-        and not os.path.isdir(destination)
-    )
+    """Tell whether ``destination`` is the output of one file rather than a folder.
+
+    Raises:
+        OptionsError: it is one of a format that is not written.
+
+    """
+    if not os.path.isfile(source) or os.path.isdir(destination):
+        return False
+    if destination.lower().endswith(_OTHER_SUFFIXES):
+        raise OptionsError(
+            f"{destination}: results are PNG files: name one that ends in {SUFFIX}, or a folder"
+        )
+    return destination.lower().endswith(SUFFIX)
 
 
 def count_sources(source: str | os.PathLike[str], destination: str | os.PathLike[str]) -> int:
@@ -84,15 +93,14 @@ def _apart(jobs: Iterator[Planned]) -> Iterator[Planned]:
 
 def _collision(job: Job, first: str) -> Failed:
     reason = (
-        f"{job.source} and {first} both lead to {job.destination}, which the latter keeps: "
-        "use --layout tree (layout='tree') or rename one of them"
+        f"{job.source} leads to {job.destination}, as {first} does, which keeps it: "
+        "choose the layout tree (--layout tree), or rename one of them"
     )
     return Failed(job.source, CollisionError(reason))
 
 
 def _jobs(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
     if not os.path.isdir(source):
-        os.stat(source)  # raises what is wrong with it
         yield Job(source, os.path.join(destination, _output_name(os.path.basename(source))))
         return
     found = False
