@@ -403,8 +403,12 @@ def workers() -> list[psutil.Process]:
     return found
 
 
-def test_nothing_stays_behind(chips: Path, tmp_path: Path, run: Run) -> None:
-    run(asyncrgb.convert(chips, tmp_path, limits=TWO))
+@pytest.mark.parametrize("kind", ["own", "threads", "serial"])
+def test_nothing_stays_behind(kind: str, chips: Path, tmp_path: Path, run: Run) -> None:
+    executor = EXECUTORS[kind]()
+    run(asyncrgb.convert(chips, tmp_path, limits=TWO, executor=executor))
+    if executor is not None:
+        executor.shutdown()
     assert not workers()
     assert not [each for each in open_files() if "memfd:asyncrgb" in each]
 

@@ -28,6 +28,7 @@ from asyncrgb.errors import LimitError
 _PAGE: Final = mmap.PAGESIZE
 _RESERVE_STEP: Final = 4 * 2**20
 # A SharedMemory object unmaps its memory when it is collected, whoever still looks at it.
+_OWN: Final[dict[str, memoryview]] = {}  # mapped already: no second mapping to outlive its arena
 _KEPT: Final[dict[str, SharedMemory]] = {}
 
 logger = logging.getLogger("asyncrgb")
@@ -106,6 +107,8 @@ def _buffer(shared: SharedMemory) -> memoryview:
 
 def attach(name: str) -> memoryview:
     """Map the memory of that name, made by any process of this machine, into this one."""
+    if name in _OWN:
+        return _OWN[name]
     if not name.startswith("/proc/"):
         shared = _KEPT[name] = SharedMemory(name)
         return _buffer(shared)
@@ -140,6 +143,7 @@ class Arena:
         self._most = most
         self._count = 0
         self._memory = create_memory(self.capacity)
+        _OWN[self._memory.name] = self._memory.view
         self._reserved = 0
         self._free = [Extent(0, self.capacity)]
         self._lock = Lock()
@@ -196,6 +200,7 @@ class Arena:
 
     def close(self) -> None:
         """Unmap and free the memory; no extent may be in use."""
+        del _OWN[self._memory.name]
         self._memory.close()
 
     def _find(self, wanted: int) -> int | None:

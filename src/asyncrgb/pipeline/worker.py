@@ -59,7 +59,7 @@ def render_batch(arena: str, pieces: Sequence[Piece], limits: Limits) -> list[Re
     return [_render_in_place(memory, piece, limits) for piece in pieces]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _attached(name: str) -> memoryview:
     return attach(name)
 
