@@ -337,6 +337,15 @@ def test_kill_9_leaves_no_worker_and_no_damaged_picture(tmp_path: Path) -> None:
     assert len(list(out.glob("*.png"))) == 600
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "2>/dev/full", "<&- >&- 2>&-"])
+def test_closed_streams_stop_no_conversion(closed: str, data: Path, tmp_path: Path) -> None:
+    (data / "bad.tif").touch()
+    command = f'"{sys.executable}" -m asyncrgb data out {closed}'
+    done = subprocess.run(command, shell=True, cwd=data.parent, check=False, timeout=60)  # noqa: S602 - the shell closes them
+    assert done.returncode == 1
+    assert len(list((tmp_path / "out").glob("*.png"))) == 30
+
+
 def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path / "data")
     os.mkdir(folder)

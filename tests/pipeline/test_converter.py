@@ -377,6 +377,51 @@ def test_a_worker_that_dies_costs_the_image_at_fault_and_no_other(
     assert len({each.source for each in outcomes}) == len(outcomes) == 60
 
 
+class Unsendable(RenderOptions):
+    """Options that do not get as far as a worker."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        raise TypeError("not to be pickled")
+
+
+def test_a_hopeless_job_costs_itself_and_no_other(chips: Path, tmp_path: Path, run: Run) -> None:
+    good = str(chips / "River" / "River_1.tif")
+    data = Path(good).read_bytes()
+    hopeless = [
+        Job("a\0b.tif", str(tmp_path / "1.png")),
+        Job(good, str(tmp_path / "a\0b.png")),
+        Job(good, tmp_path / "2.png"),  # type: ignore[arg-type] # a mistake that is easily made
+        Job(good, str(tmp_path / "3.png"), Unsendable()),
+    ]
+    jobs = [each for job in hopeless for each in (job, Job(good, str(tmp_path / "good.png")))]
+
+    async def convert() -> None:
+        async with Converter(limits=TWO) as converter:
+            outcomes = [each async for each in converter.convert_many(jobs)]
+            assert sum(isinstance(each, Failed) for each in outcomes) == 4
+            assert sum(isinstance(each, Converted) for each in outcomes) == 4
+            with pytest.raises(AsyncRgbError, match="not to be pickled"):
+                await converter.render(data, Unsendable())
+            assert converter.counters() == REST
+
+    run(convert())
+
+
+def test_an_executor_that_was_shut_down_is_an_error_each_time(chips: Path, run: Run) -> None:
+    data = (chips / "River" / "River_1.tif").read_bytes()
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+
+    async def render() -> None:
+        async with Converter(limits=Limits(workers=1, batch=1), executor=executor) as converter:
+            for _ in range(5):
+                with pytest.raises(AsyncRgbError, match="after shutdown"):
+                    await converter.render(data)
+            assert converter.counters() == REST
+
+    run(render())
+
+
 def test_workers_killed_from_outside_are_replaced(chips: Path, tmp_path: Path, run: Run) -> None:
     data = (chips / "River" / "River_1.tif").read_bytes()
 

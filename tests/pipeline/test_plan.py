@@ -91,6 +91,13 @@ def test_the_first_of_two_sources_keeps_their_output(
         assert each in str(second.error)
 
 
+def test_a_link_to_itself_costs_nobody_else(tmp_path: Path) -> None:
+    touch(tmp_path, "a.tif")
+    (tmp_path / "loop.tif").symlink_to("loop.tif")
+    (tmp_path / "again").symlink_to("again")
+    assert [name for name, _ in pairs(tmp_path, tmp_path / "out")] == ["a.tif", "loop.tif"]
+
+
 def test_one_file_goes_into_a_folder_or_to_a_name(tmp_path: Path) -> None:
     touch(tmp_path, "a.tif")
     source = str(tmp_path / "a.tif")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from collections import Counter
+from contextlib import suppress
 from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -87,7 +88,8 @@ class Progress:
         self.counts[type(outcome).__name__] += 1
         error = getattr(outcome, "error", None)
         if error is not None:
-            self._report(outcome.source, error)
+            with suppress(OSError):  # nobody listens any more; the exit code still tells
+                self._report(outcome.source, error)
         if self._bar is not None:
             self._bar.update()
 

@@ -101,7 +101,7 @@ def write_atomically(path: str, data: bytes | memoryview) -> None:
     except BaseException as error:
         if isinstance(error, OSError):
             error.filename, error.filename2 = path, None  # the name that means something
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # what went wrong is known already
             os.unlink(temporary)
         raise
 

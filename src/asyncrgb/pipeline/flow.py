@@ -124,6 +124,8 @@ class Flow:
             AsyncRgbError: as ``asyncrgb.render`` does, or the image is larger than the arena.
 
         """
+        if self._broken is not None:
+            raise self._broken
         upload = Upload(data, options)
         upload.extent = await self._room(len(data))
         self._fill(upload)
@@ -242,3 +244,6 @@ class Flow:
             stream.fail(error)
         for upload in self._uploads:
             upload.settle(error)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.files import write_atomically
@@ -53,9 +54,10 @@ class Freshness:
     def is_fresh(self, job: Job) -> bool:
         """Tell whether the output of ``job`` can stay as it is."""
         try:
-            made = os.stat(job.destination).st_mtime_ns
+            output = os.stat(job.destination)
         except OSError:
             return False
+        made = output.st_mtime_ns if stat.S_ISREG(output.st_mode) else 0
         return made >= self._since and made >= os.stat(job.source).st_mtime_ns
 
 

@@ -132,7 +132,9 @@ def _folders(source: str, destination: str) -> Iterator[tuple[str, list[str] | O
     while waiting:
         folder = waiting.pop()
         identity = _identity(folder)
-        if identity in seen:  # a loop of symbolic links, or the destination
+        if (
+            identity is not None and identity in seen
+        ):  # a loop of symbolic links, or the destination
             continue
         seen.add(identity)
         try:
@@ -150,11 +152,18 @@ def _listing(folder: str) -> tuple[list[str], list[str]]:
     names, below = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 below.append(entry.name)
             elif entry.name.lower().endswith(_SOURCE_SUFFIXES):
                 names.append(entry.name)
     return sorted(names), sorted(below)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, say: a source of that name will fail on its own
+        return False
 
 
 def _identity(path: str) -> tuple[int, int] | None:

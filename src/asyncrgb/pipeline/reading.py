@@ -6,7 +6,6 @@ from collections import deque
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from asyncrgb.errors import LimitError
 from asyncrgb.pipeline.crew import Crew, Demand
 from asyncrgb.pipeline.outcomes import Failed, UpToDate
 
@@ -114,7 +113,7 @@ class Reading:
                 task.outcome = UpToDate(job.source, job.destination)
                 return True
             place = self._storage.read_into(self._arena, job.source)
-        except (OSError, LimitError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
             task.outcome = Failed(job.source, error.with_traceback(None))
             return True
         if place is None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.worker import Piece, Rendered
 
 
+_STARTS: Final = 3
 _CRASHED: Final = (
     "a worker process died while it rendered this image (a crash of its decoder, or the "
     "system was out of memory): check the file, or leave it out"
@@ -103,10 +104,15 @@ class Rendering:
 
         """
         self._started = False
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._threads.many, self._pool.start)
-        except BrokenExecutor as error:
-            raise AsyncRgbError(_STILLBORN) from error
+        for attempt in range(1, _STARTS + 1):
+            try:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._threads.many, self._pool.start
+                )
+                break
+            except BrokenExecutor as error:  # one may have been killed as it started
+                if attempt == _STARTS:
+                    raise AsyncRgbError(_STILLBORN) from error
         self._started = True
 
     def put(self, tasks: list[Task]) -> None:
@@ -150,10 +156,11 @@ class Rendering:
     async def _render(self, batch: list[Task]) -> None:
         starts = self._pool.starts
         pieces = [self._piece(task) for task in batch]
-        crash, results = None, []
+        crash: Exception | None = None
+        results: list[Rendered] = []
         try:
             results = await self._pool.render(self._arena.name, pieces)
-        except BrokenExecutor as error:
+        except Exception as error:  # noqa: BLE001 - also options that cannot be pickled
             crash = error
         finally:
             self._in_flight.remove(batch)
@@ -166,18 +173,19 @@ class Rendering:
         assert task.extent is not None  # noqa: S101 - what is ready has a place
         return (*task.extent, task.length, task.options or self._options)
 
-    async def _recover(self, batch: list[Task], starts: int, error: BrokenExecutor) -> None:
-        """Replace the workers, and find the image at fault by rendering each alone.
+    async def _recover(self, batch: list[Task], starts: int, error: Exception) -> None:
+        """Replace workers that died, and find the image at fault by rendering each alone.
 
         Even a batch of one may have died of another's fault, or of somebody's kill.
         """
-        if not self._pool.replaceable:
-            raise AsyncRgbError(f"the executor that was given is broken: {error}") from error
-        async with self._restarting:  # until then, a worker of old may still write
-            if self._pool.starts == starts:  # the first to notice
-                await self.start()
+        verdict: Exception = AsyncRgbError(f"cannot be rendered: {type(error).__name__}: {error}")
+        if isinstance(error, BrokenExecutor) and self._pool.replaceable:
+            verdict = WorkerCrashError(_CRASHED)
+            async with self._restarting:  # until then, a worker of old may still write
+                if self._pool.starts == starts:  # the first to notice
+                    await self.start()
         if batch[0].alone:
-            self._deliver(batch, [WorkerCrashError(_CRASHED)])
+            self._deliver(batch, [verdict])
             return
         for task in batch:
             task.alone = True

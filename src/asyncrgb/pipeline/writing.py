@@ -77,7 +77,7 @@ class Writing:
                 output = task.output or self._arena.view(extent, task.length)
                 self._storage.write(job.destination, output)
             task.outcome = Converted(job.source, job.destination)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
             task.outcome = Failed(job.source, error.with_traceback(None))
         finally:
             self._arena.give_back(extent)
