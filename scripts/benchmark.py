@@ -19,7 +19,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from benchmarks import chips, measure, report
-from benchmarks.contenders import ASYNCRGB, CONTENDERS, Contender
+from benchmarks.contenders import ASYNCRGB, CONTENDERS, Contender, earlier
 from benchmarks.trial import Run, Track
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     count = 1 if options.mode is _alone else options.count
     measure.adopt_orphans()
     with chips.work_folder(options.work, count) as work:
-        source, what = chips.prepare(options.source, work, count)
+        source, what = chips.prepare(options.source, work, count, options.stored)
         facts = report.header(
             arguments,
             chips=what,
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 def _compare(track: Track, options: Options, facts: Facts) -> int:
     """Let the contenders take turns; return 1 if one of them failed."""
     contenders = _installed(options.only)
+    contenders += [earlier(options.before)] if options.before else []
     runs = list(_rounds(track, options, contenders))
     lines = report.figures(runs, _differences(track))
     print(f"\n{report.table(lines)}" if lines else "\nno figures: all have failed")
@@ -90,13 +91,15 @@ def _rounds(track: Track, options: Options, contenders: Sequence[Contender]) -> 
                 yield run
 
 
-def _differences(track: Track) -> dict[str, int]:
+def _differences(track: Track) -> dict[str, int | None]:
     from benchmarks import pixels  # noqa: PLC0415 - else numpy's pages were shared with all runs
 
-    return {
-        name: max(pixels.largest_difference(chip, png) for chip, png in kept)
-        for name, kept in track.kept.items()
-    }
+    others = {name for name, its in CONTENDERS.items() if not its.formula}
+    found: dict[str, int | None] = dict.fromkeys(others)
+    for name, kept in track.kept.items():
+        if name not in others:
+            found[name] = max(pixels.largest_difference(chip, png) for chip, png in kept)
+    return found
 
 
 def _memory_check(track: Track, options: Options, _facts: Facts) -> int:
@@ -171,12 +174,23 @@ def _add_amounts(parser: argparse.ArgumentParser) -> None:
         help="of each contender (default: one for each processor)",
     )
     add("--only", type=_names, metavar="NAME,NAME", help="these contenders")
+    add(
+        "--before",
+        type=_folder,
+        metavar="DIR",
+        help="another checkout of the project, whose command takes part as asyncrgb-before",
+    )
 
 
 def _add_places(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--source", type=_folder, metavar="DIR", help="class folders with TIFFs, which are repeated"
+    )
+    add(
+        "--stored",
+        choices=list(chips.STORED),
+        help="how the chips are stored (default: as they are)",
     )
     add(
         "--work",

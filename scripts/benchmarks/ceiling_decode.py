@@ -8,12 +8,14 @@ from imagecodecs import tiff_decode
 
 from asyncrgb import RenderOptions
 from asyncrgb.imaging import png, stretch
+from asyncrgb.imaging.stretch import Transfer
 from benchmarks.ceiling import spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OPTIONS = RenderOptions()
+_LEVEL = RenderOptions().compress_level
+_TRANSFERS = (Transfer(0, 4000),) * 3
 
 
 def run(chips: Sequence[str], destination: str, workers: int) -> None:
@@ -22,5 +24,5 @@ def run(chips: Sequence[str], destination: str, workers: int) -> None:
 
 
 def _render(data: bytes) -> bytes:
-    rgb = stretch.apply(tiff_decode(data)[..., 3:0:-1], _OPTIONS.stretch)
-    return png.encode(rgb, _OPTIONS.compress_level)
+    rgb = stretch.apply(tiff_decode(data)[..., 3:0:-1], _TRANSFERS)
+    return png.encode(rgb, _LEVEL)

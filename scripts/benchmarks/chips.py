@@ -25,6 +25,14 @@ _CHIP_BYTES: Final = 150_000  # input and output, in whole pages
 _SPARE_BYTES: Final = 2**30
 _SAMPLES: Final = 2000
 
+# How chips can be stored: compression, and whether each band has a plane of its own.
+STORED: Final = {
+    "deflate-chunky": ("zlib", False),
+    "deflate-planar": ("zlib", True),
+    "lzw-chunky": ("lzw", False),
+    "lzw-planar": ("lzw", True),
+}
+
 
 def filesystem(folder: str | Path) -> str:
     """Return the type of the file system that ``folder`` lies in."""
@@ -64,12 +72,14 @@ def _fits(size: int) -> bool:
     return bool(size < min(free, psutil.virtual_memory().available))
 
 
-def prepare(source: str | None, work: Path, count: int) -> tuple[Path, str]:
-    """Lay out ``count`` chips in the work folder; return where, and what they are."""
+def prepare(source: str | None, work: Path, count: int, stored: str | None) -> tuple[Path, str]:
+    """Lay out ``count`` chips in the work folder, ``stored`` so; say where, and what they are."""
     given = Path(source) if source else REAL
     what = "chips of --source" if source else "real EuroSAT chips"
     if not source and not given.is_dir():
         given, what = _samples(work / "samples", min(count, _SAMPLES)), "generated chips"
+    if stored:
+        given, what = _stored_anew(given, work / "stored", stored), f"{what}, {stored}"
     originals = _originals(given)
     chips = work / "chips"
     _repeat(originals, chips, count)
@@ -89,6 +99,28 @@ def subset(chips: Path, count: int) -> Path:
         link.parent.mkdir(parents=True, exist_ok=True)
         os.link(chip, link)
     return folder
+
+
+def _stored_anew(folder: Path, copies: Path, name: str) -> Path:
+    """Write the TIFFs in ``folder`` anew, in strips of 8 KB or planes, as GDAL would."""
+    import numpy as np  # noqa: PLC0415 - else its pages were shared with all runs
+    import tifffile  # noqa: PLC0415 - the same
+
+    compression, planar = STORED[name]
+    for path in sorted(folder.rglob("*.tif")):
+        pixels = tifffile.imread(path)
+        copy = copies / path.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(
+            copy,
+            np.moveaxis(pixels, -1, 0) if planar else pixels,
+            planarconfig="separate" if planar else "contig",
+            photometric="minisblack",
+            compression=compression,
+            rowsperstrip=None if planar else 4,
+            metadata=None,
+        )
+    return copies
 
 
 def _samples(folder: Path, count: int) -> Path:

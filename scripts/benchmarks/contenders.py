@@ -35,6 +35,9 @@ class Contender:
         slow: runs on ``--slow-count`` files.
         ceiling: no program that anyone could use, but a bound on asyncrgb.
         most_files: it is given no more than these.
+        options: of the command, where that is what runs.
+        checkout: folder of another version of the project, whose command is run.
+        formula: whether its pictures are those of the formula.
 
     """
 
@@ -46,6 +49,9 @@ class Contender:
     slow: bool = False
     ceiling: bool = False
     most_files: int | None = None
+    options: tuple[str, ...] = ()
+    checkout: str | None = None
+    formula: bool = True
 
     def files(self, count: int, slow_count: int) -> int:
         """Return how many of ``count`` files it is given."""
@@ -69,7 +75,9 @@ class Contender:
         """Return the command line of one run."""
         module = [sys.executable, "-m"]
         if not self.entry:
-            return [*module, ASYNCRGB, source, destination, "--quiet", f"--workers={workers}"]
+            other = ["env", f"PYTHONPATH={self.checkout}/src"] if self.checkout else []
+            arguments = [source, destination, "--quiet", f"--workers={workers}", *self.options]
+            return [*other, *module, ASYNCRGB, *arguments]
         return [*module, "benchmarks", self.name, source, destination, str(workers)]
 
 
@@ -141,6 +149,18 @@ _ALL = (
         entry="ceiling:run",
         ceiling=True,
     ),
+    Contender(
+        name="asyncrgb-dataset",
+        does="the command with --percentile 2 98 --scope dataset, which reads all files twice",
+        options=("--percentile", "2", "98", "--scope", "dataset"),
+        formula=False,
+    ),
     Contender(name=ASYNCRGB, does="python -m asyncrgb SRC DST --quiet"),
 )
 CONTENDERS: Final = {contender.name: contender for contender in _ALL}
+
+
+def earlier(checkout: str) -> Contender:
+    """Let another version of the project take part."""
+    does = "the command of the other checkout"
+    return Contender(name=f"{ASYNCRGB}-before", does=does, checkout=checkout)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def largest_difference(chip: Path, png: bytes) -> int:
     """Return by how much the pixels of ``png`` differ at most; 0: they are exact."""
-    expected = stretch(tifffile.imread(chip)[..., (3, 2, 1)]).astype(int)
+    ms = tifffile.imread(chip)
+    if ms.shape[0] < ms.shape[-1]:  # planar
+        ms = np.moveaxis(ms, 0, -1)
+    expected = stretch(ms[..., (3, 2, 1)]).astype(int)
     with Image.open(io.BytesIO(png)) as image:
         rgb = np.asarray(image.convert("RGB")).astype(int)
     return int(np.abs(rgb - expected).max())

@@ -35,7 +35,8 @@ class Figures:
         peak_bytes: peak memory of all its processes.
         mean_bytes: mean size of the results.
         median_bytes: their median size.
-        difference: largest difference of a pixel from the formula; 0: exact.
+        difference: largest difference of a pixel from the formula; 0: exact; None: it shows
+            something else.
 
     """
 
@@ -47,7 +48,7 @@ class Figures:
     peak_bytes: int
     mean_bytes: float
     median_bytes: float
-    difference: int
+    difference: int | None
 
     @property
     def rate(self) -> float:
@@ -55,7 +56,7 @@ class Figures:
         return median(self.rates)
 
 
-def figures(runs: Iterable[Run], differences: Mapping[str, int]) -> list[Figures]:
+def figures(runs: Iterable[Run], differences: Mapping[str, int | None]) -> list[Figures]:
     """Sum up the runs of each contender that has finished a timed round."""
     by_name: dict[str, list[Run]] = {}
     for run in runs:
@@ -66,7 +67,7 @@ def figures(runs: Iterable[Run], differences: Mapping[str, int]) -> list[Figures
     ]
 
 
-def _summed_up(runs: Sequence[Run], ours: Mapping[int, float], difference: int) -> Figures:
+def _summed_up(runs: Sequence[Run], ours: Mapping[int, float], difference: int | None) -> Figures:
     rates = _rates(runs)
     ratios = [ours[number] / rate for number, rate in rates.items() if number in ours]
     last = runs[-1]
@@ -118,8 +119,14 @@ def _cells(its: Figures) -> tuple[str, ...]:
         megabytes(its.peak_bytes),
         f"{its.mean_bytes:,.0f}",
         f"{its.median_bytes:,.0f}",
-        f"differ by {its.difference}" if its.difference else "exact",
+        _pixels(its.difference),
     )
+
+
+def _pixels(difference: int | None) -> str:
+    if difference is None:
+        return "other"
+    return f"differ by {difference}" if difference else "exact"
 
 
 def megabytes(size: float) -> str:
