@@ -22,15 +22,49 @@ FACE: Final = "asyncrgb"  # the public names
 # what a part may import of the project besides itself; a name stands for what lies below it too
 ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.errors": frozenset(),
-    "asyncrgb.options": frozenset({"asyncrgb.errors"}),
-    "asyncrgb.imaging": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
+    "asyncrgb.formats": frozenset(),
+    "asyncrgb.options": frozenset({"asyncrgb.errors", "asyncrgb.formats", "asyncrgb.sensors"}),
+    "asyncrgb.exposure": frozenset({"asyncrgb.options"}),
+    "asyncrgb.imaging": frozenset(
+        {
+            "asyncrgb.errors",
+            "asyncrgb.exposure",
+            "asyncrgb.formats",
+            "asyncrgb.options",
+            "asyncrgb.sensors",
+        }
+    ),
     "asyncrgb.sample": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
     "asyncrgb.sensors": frozenset({"asyncrgb.errors"}),
-    "asyncrgb.pipeline": frozenset({"asyncrgb.errors", "asyncrgb.options", "asyncrgb.imaging"}),
-    "asyncrgb.cli": frozenset({FACE, "asyncrgb.errors", "asyncrgb.options", "asyncrgb.sensors"}),
+    "asyncrgb.pipeline": frozenset(
+        {
+            "asyncrgb.errors",
+            "asyncrgb.exposure",
+            "asyncrgb.formats",
+            "asyncrgb.imaging",
+            "asyncrgb.options",
+        }
+    ),
+    "asyncrgb.cli": frozenset(
+        {
+            FACE,
+            "asyncrgb.errors",
+            "asyncrgb.exposure",
+            "asyncrgb.formats",
+            "asyncrgb.options",
+            "asyncrgb.sensors",
+        }
+    ),
     "asyncrgb.__main__": frozenset({"asyncrgb.cli"}),
 }
-PURE: Final = ("asyncrgb.errors", "asyncrgb.options", "asyncrgb.imaging")
+PURE: Final = (
+    "asyncrgb.errors",
+    "asyncrgb.exposure",
+    "asyncrgb.formats",
+    "asyncrgb.imaging",
+    "asyncrgb.options",
+    "asyncrgb.sensors",
+)
 FILES: Final = {"fileinput", "glob", "mmap", "pathlib", "posix", "shutil", "tempfile"}
 LOOPS: Final = {"aiofiles", "asyncio", "select", "selectors", "socket", "uvloop"}
 WORKERS: Final = {"concurrent", "multiprocessing", "queue", "signal", "subprocess", "threading"}

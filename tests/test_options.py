@@ -12,14 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncrgb.errors import OptionsError
-from asyncrgb.options import FixedStretch, Limits, RenderOptions, available_processors
+from asyncrgb.formats import FORMATS
+from asyncrgb.options import (
+    PRESETS,
+    FixedStretch,
+    Limits,
+    PercentileStretch,
+    RenderOptions,
+    available_processors,
+)
 
-Options = FixedStretch | RenderOptions | Limits
+Options = FixedStretch | PercentileStretch | RenderOptions | Limits
 
 EXAMPLES: list[Options] = [
     FixedStretch(),
     FixedStretch(-1.5, 2),
+    FixedStretch((0, 1, 2), (3, 4, 5.5)),
+    PercentileStretch(),
+    PercentileStretch(0, 100, scope="dataset", joint=True),
     RenderOptions(),
+    RenderOptions(bands=("red", 3, "B02"), sensor="eurosat", stretch=PercentileStretch()),
+    RenderOptions(bands=("red",), gamma=1.4, rounding="nearest", dst_range=(1, 255)),
+    RenderOptions(unscale=True, offset=-1000, nodata=0, alpha=True, bit_depth=16, worldfile=True),
+    RenderOptions(nodata=-9999, format="webp", quality=100),
     RenderOptions(bands=(8, 4, 3), stretch=FixedStretch(1, 2), compress_level=9),
     Limits(),
     Limits(workers=3, reads=1, writes=2, memory=2**20, batch=4, max_pixels=0),
@@ -28,10 +43,31 @@ EXAMPLES: list[Options] = [
 
 def test_the_defaults_are_those_of_the_tutorial() -> None:
     assert dataclasses.asdict(RenderOptions()) == {
-        "bands": (4, 3, 2),
-        "stretch": {"low": 0, "high": 4000},
+        "bands": None,
+        "sensor": None,
+        "stretch": None,
+        "gamma": 1,
+        "rounding": "down",
+        "dst_range": None,
+        "unscale": False,
+        "offset": 0,
+        "nodata": "auto",
+        "alpha": False,
+        "format": "png",
+        "bit_depth": 8,
+        "quality": None,
         "compress_level": 1,
+        "worldfile": False,
     }
+    assert dataclasses.asdict(FixedStretch()) == {"low": 0, "high": 4000}
+    assert RenderOptions().output_range == (0, 255)
+
+
+def test_the_preset_is_the_published_recipe() -> None:
+    options = RenderOptions(**PRESETS["eurosat-rgb"])
+
+    assert (options.stretch, options.dst_range) == (FixedStretch(0, 2750), (1, 255))
+    assert options.rounding == "nearest"
 
 
 def test_the_default_limits() -> None:
@@ -42,6 +78,8 @@ def test_the_default_limits() -> None:
         "memory": 128 * 2**20,
         "batch": 64,
         "max_pixels": 2**28,
+        "max_bands": 4096,
+        "max_expansion": 1100,
     }
 
 
@@ -93,7 +131,8 @@ def test_a_range_of_numbers_is_a_stretch(low: float, high: float) -> None:
         (0, None, "0 None"),
         (False, True, "False True"),
         (0, 1j, "0 1j"),
-        ((0, 1), (2, 3), "(0, 1) (2, 3)"),
+        ((0, 3), (2, 3), "3 3"),
+        (("0",), (2,), "'0' 2"),
     ],
     ids=lambda value: f"{value}"[:20],
 )
@@ -103,21 +142,51 @@ def test_what_is_no_range_is_named(low: Any, high: Any, said: str) -> None:  # n
 
 
 @pytest.mark.parametrize(
+    ("low", "high"), [(0, (1, 2)), ((0, 1), 2), ((0, 1), (2, 3, 4)), ((), ()), ((), 1)], ids=str
+)
+def test_ranges_have_two_ends_each(low: Any, high: Any) -> None:  # noqa: ANN401 - wrong by intent
+    with pytest.raises(OptionsError, match=r"^scale .* as many of both"):
+        FixedStretch(low, high)
+
+
+def test_ranges_are_pairs() -> None:
+    assert FixedStretch(1, 2).ranges == ((1, 2),)
+    assert FixedStretch((0, 1, 2), (3, 4, 5)).ranges == ((0, 3), (1, 4), (2, 5))
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(2, 2), (98, 2), (-1, 50), (2, 101), (float("nan"), 98), ("2", 98), (False, True), (2, None)],
+)
+def test_what_is_no_percentile_is_named(low: Any, high: Any) -> None:  # noqa: ANN401 - wrong by intent
+    with pytest.raises(OptionsError, match=r"^percentile .*: .* from 0 to 100.* 2 98"):
+        PercentileStretch(low, high)
+
+
+@pytest.mark.parametrize("scope", ["images", "", None, [], 1])
+def test_what_is_no_scope_is_named(scope: Any) -> None:  # noqa: ANN401 - wrong by intent
+    with pytest.raises(OptionsError, match=r"^scope .*: choose image or dataset"):
+        PercentileStretch(scope=scope)
+    with pytest.raises(OptionsError, match=r"^joint .*: give True or False"):
+        PercentileStretch(joint=scope)
+
+
+@pytest.mark.parametrize(
     ("bands", "remedy"),
     [
-        ((), "three band numbers"),
-        ((1, 2), "three band numbers"),
-        ((1, 2, 3, 4), "three band numbers"),
+        ((), "three bands, .* or one"),
+        ((1, 2), "three bands, .* or one"),
+        ((1, 2, 3, 4), "three bands, .* or one"),
         ((0, 1, 2), "counted from 1"),
         ((4, 3, -2), "counted from 1"),
         ((4, 3, 2.0), "whole numbers"),
-        ((4, 3, "2"), "whole numbers"),
+        ((4, 3, ""), "names, or whole numbers"),
         ((4, 3, None), "whole numbers"),
         ((True, True, True), "whole numbers"),
         ([4, 3, 2], "tuple"),
         ("432", "tuple"),
         (432, "tuple"),
-        (None, "tuple"),
+        ((" ",), "names, or whole numbers"),
         ({4, 3, 2}, "tuple"),
     ],
 )
@@ -130,7 +199,7 @@ def test_bands_that_are_none_are_named(bands: Any, remedy: str) -> None:  # noqa
     assert "4,3,2" in str(caught.value).replace(", ", ",")
 
 
-@pytest.mark.parametrize("stretch", [(0, 4000), None, 4000, FixedStretch, "0 4000"])
+@pytest.mark.parametrize("stretch", [(0, 4000), 0, 4000, FixedStretch, "0 4000"])
 def test_what_is_no_stretch_is_named(stretch: Any) -> None:  # noqa: ANN401 - wrong by intent
     with pytest.raises(OptionsError, match="FixedStretch") as caught:
         RenderOptions(stretch=stretch)
@@ -189,6 +258,120 @@ def test_workers_follow_the_processors_unless_they_are_given() -> None:
     assert Limits(workers=3).worker_count == 3
 
 
+@pytest.mark.parametrize("bands", [(1,), (4, 3, 2), (2, 2, 2), ("red",), ("B04", 3, "b02")])
+def test_bands_are_three_or_one_by_number_or_name(bands: tuple[int | str, ...]) -> None:
+    assert RenderOptions(bands=bands).bands == bands
+
+
+def test_numbers_of_bands_are_known_beforehand_where_nothing_depends_on_the_image() -> None:
+    assert RenderOptions().indexes is None
+    assert RenderOptions(bands=(8, 4, 3)).indexes == (8, 4, 3)
+    assert RenderOptions(bands=("red", 3, 2)).indexes is None
+    assert RenderOptions(sensor="landsat-tm").indexes == (3, 2, 1)
+    assert RenderOptions(sensor="eurosat", bands=("B8A", "RED", 1)).indexes == (13, 4, 1)
+    assert RenderOptions(sensor="eurosat", bands=("nir",)).indexes == (8,)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "said"),
+    [
+        ("eurosats", "eurosat.*naip.*Did you mean eurosat?"),
+        ("", "sentinel2-l2a"),
+        (7, "sentinel2-l2a"),
+        ([], "sentinel2-l2a"),
+        (b"naip", "sentinel2-l2a"),
+    ],
+)
+def test_what_is_no_sensor_is_named(sensor: Any, said: str) -> None:  # noqa: ANN401 - wrong by intent
+    with pytest.raises(OptionsError, match=said) as caught:
+        RenderOptions(sensor=sensor)
+
+    assert repr(sensor) in str(caught.value)
+
+
+def test_what_the_sensor_lacks_is_named() -> None:
+    with pytest.raises(OptionsError, match=r"'B4' is no band of eurosat.*B01.*Did you mean B04\?"):
+        RenderOptions(sensor="eurosat", bands=("B4", "B03", "B02"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"gamma": 0}, "gamma 0: .* above 0"),
+        ({"gamma": -1.5}, "gamma -1.5: "),
+        ({"gamma": float("nan")}, "gamma nan: "),
+        ({"gamma": "2"}, "gamma '2': "),
+        ({"rounding": "up"}, "rounding 'up': choose down or nearest"),
+        ({"rounding": []}, "rounding .*: choose down or nearest"),
+        ({"offset": float("inf")}, "offset inf: "),
+        ({"offset": None}, "offset None: "),
+        ({"nodata": "zero"}, "nodata 'zero': .* auto or none"),
+        ({"nodata": None}, "nodata None: .* auto or none"),
+        ({"nodata": True}, "nodata True: .* auto or none"),
+        ({"nodata": 10**400}, "nodata 1000"),
+        ({"unscale": 1}, "unscale 1: give True or False"),
+        ({"alpha": "yes"}, "alpha 'yes': give True or False"),
+        ({"worldfile": None}, "worldfile None: give True or False"),
+        ({"format": "gif"}, "format 'gif': choose one of png, jpeg, webp, tiff"),
+        ({"format": []}, "format .*: choose one of png, jpeg, webp, tiff"),
+        ({"bit_depth": 12}, "bit depth 12: png can have 8 or 16"),
+        ({"bit_depth": 8.0}, "bit depth 8.0: png can have 8 or 16"),
+        ({"bit_depth": True}, "bit depth True: "),
+        ({"format": "jpeg", "bit_depth": 16}, "bit depth 16: jpeg can have only 8"),
+        ({"format": "webp", "bit_depth": 16}, "bit depth 16: webp can have only 8"),
+        ({"format": "jpeg", "alpha": True}, "jpeg cannot hold transparency: .* png"),
+        ({"format": "jpeg", "quality": 0}, "quality 0: .* from 1 to 100"),
+        ({"format": "webp", "quality": 101}, "quality 101: .* from 1 to 100"),
+        ({"format": "webp", "quality": 90.0}, "quality 90.0: .* from 1 to 100"),
+        ({"format": "png", "quality": 90}, "quality 90: png loses nothing.* jpeg or webp"),
+        ({"format": "tiff", "quality": 90}, "quality 90: tiff loses nothing.* jpeg or webp"),
+        ({"format": "jpeg", "compress_level": 9}, "compress level 9: jpeg has none"),
+        ({"dst_range": (255, 1)}, "dst range .*255, 1.*: .* 0 to 255"),
+        ({"dst_range": (0, 256)}, "dst range .*: .* 0 to 255"),
+        ({"dst_range": (-1, 255)}, "dst range .*: .* 0 to 255"),
+        ({"dst_range": (0, 65_536), "bit_depth": 16}, "dst range .*: .* 0 to 65535"),
+        ({"dst_range": (0, 1.5)}, "dst range .*: "),
+        ({"dst_range": (False, True)}, "dst range .*: "),
+        ({"dst_range": (0, 1, 2)}, "dst range .*: "),
+        ({"dst_range": [0, 255]}, "dst range .*: "),
+        ({"bands": (1,), "stretch": FixedStretch((0, 0, 0), (1, 1, 1))}, "3 ranges for 1 bands"),
+        ({"stretch": FixedStretch((0, 0), (1, 1))}, "2 ranges for 3 bands"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(fields: Any, said: str) -> None:  # noqa: ANN401 - wrong by intent
+    with pytest.raises(OptionsError, match=said):
+        RenderOptions(**fields)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_takes_what_it_can_hold(name: str) -> None:
+    its = FORMATS[name]
+    options = RenderOptions(
+        format=name,
+        alpha=its.alpha,
+        bit_depth=16 if its.deep else 8,
+        quality=100 if its.lossy else None,
+        compress_level=1 if name == "jpeg" else 9,
+        worldfile=True,
+        dst_range=(1, 65_535 if its.deep else 255),
+    )
+    assert options.output_range == options.dst_range
+
+
+def test_one_range_or_one_for_each_band() -> None:
+    three, one = FixedStretch((0, 0, 0), (1, 2, 3)), FixedStretch((0,), (1,))
+
+    assert RenderOptions(stretch=three).stretch is three
+    assert RenderOptions(stretch=one, bands=(1,)).stretch is one
+    assert RenderOptions(stretch=one, bands=(3, 2, 1)).stretch is one
+
+
+@pytest.mark.parametrize("nodata", [float("nan"), float("inf"), -float("inf")])
+def test_nodata_may_be_no_number(nodata: float) -> None:
+    assert RenderOptions(nodata=nodata).nodata is nodata
+
+
 texts = st.text("0a, é")  # the table of all characters takes seconds to make
 anything: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts | st.binary(),
@@ -198,15 +381,20 @@ anything: st.SearchStrategy[Any] = st.recursive(
 
 
 def is_answered(kind: type[Options], **values: Any) -> bool:  # noqa: ANN401 - anything
-    """Make options of anything: they are sound, or refused in words."""
+    """Make options of anything: they are sound and travel, or are refused in words."""
     try:
         options = kind(**values)
     except OptionsError as error:
         return bool(str(error))
-    return hash(options) == hash(dataclasses.replace(options))
+    copy = pickle.loads(pickle.dumps(options))  # noqa: S301 - our own
+    same = repr(copy) == repr(options)  # NaN is not equal to its copy
+    return same and hash(options) == hash(dataclasses.replace(options))
 
 
-@given(field=st.sampled_from(["bands", "stretch", "compress_level"]), value=anything)
+@given(
+    field=st.sampled_from([field.name for field in dataclasses.fields(RenderOptions)]),
+    value=anything,
+)
 def test_render_options_are_right_or_refused(field: str, value: object) -> None:
     assert is_answered(RenderOptions, **{field: value})
 
@@ -214,6 +402,8 @@ def test_render_options_are_right_or_refused(field: str, value: object) -> None:
 @given(low=anything, high=anything)
 def test_stretches_are_right_or_refused(low: object, high: object) -> None:
     assert is_answered(FixedStretch, low=low, high=high)
+    assert is_answered(PercentileStretch, low=low, high=high)
+    assert is_answered(PercentileStretch, scope=low, joint=high)
 
 
 @given(field=st.sampled_from([field.name for field in dataclasses.fields(Limits)]), value=anything)

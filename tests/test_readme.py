@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 import shutil
@@ -18,10 +19,18 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = re.findall(r"^\$ asyncrgb (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
 
 
+@pytest.fixture(scope="module")
+def statistics(tmp_path_factory: pytest.TempPathFactory) -> str:
+    chips = tmp_path_factory.mktemp("chips")
+    asyncrgb.write_samples(chips, 10)
+    return asyncio.run(asyncrgb.measure(chips)).to_json()
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, statistics: str) -> Path:
     asyncrgb.write_samples(tmp_path / "data", 40)
     shutil.copy(tmp_path / "data" / "River" / "River_1.tif", tmp_path / "chip.tif")
+    (tmp_path / "stats.json").write_text(statistics)
     return tmp_path
 
 
@@ -45,7 +54,7 @@ def program(number: int, folder: Path) -> str:
 
 
 def test_there_is_something_to_run() -> None:
-    assert len(PROGRAMS) == 3
+    assert len(PROGRAMS) == 5
     assert len(COMMANDS) > 6
 
 
@@ -63,8 +72,20 @@ def test_the_converter_example_does_all_it_shows(folder: Path) -> None:
     assert (folder / "river.png").read_bytes() == (folder / "out" / "river.png").read_bytes()
 
 
+def test_one_chip_in_many_looks(folder: Path) -> None:
+    assert program(2, folder) == ""
+    pictures = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+    assert len(pictures) == len({*pictures.values()}) == 6
+
+
+def test_statistics_of_one_set_stretch_another(folder: Path) -> None:
+    printed = program(3, folder)
+    assert printed.splitlines()[-1] == "40 []"
+    assert len(list((folder / "stretched").glob("*.png"))) == 40
+
+
 def test_the_tutorials_ways_all_lead_to_the_same_pictures(folder: Path) -> None:
-    printed = program(2, folder)
+    printed = program(4, folder)
     assert "40 ['results-own/AnnualCrop_1.png'" in printed
     assert "12 composites" in printed
     expected = {path.name: path.read_bytes() for path in (folder / "results").glob("*.png")}

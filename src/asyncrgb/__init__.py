@@ -19,14 +19,26 @@ if TYPE_CHECKING:
         RenderTimeoutError,
         WorkerCrashError,
     )
+    from asyncrgb.exposure import Exposure
+    from asyncrgb.formats import FORMATS
     from asyncrgb.imaging import render
-    from asyncrgb.options import FixedStretch, Limits, RenderOptions
-    from asyncrgb.pipeline.converter import Converter, convert
+    from asyncrgb.imaging.describing import describe
+    from asyncrgb.imaging.description import BandDescription, Description
+    from asyncrgb.imaging.statistics import Statistics
+    from asyncrgb.options import (
+        PRESETS,
+        FixedStretch,
+        Limits,
+        PercentileStretch,
+        RenderOptions,
+    )
+    from asyncrgb.pipeline.converter import Converter, convert, measure
     from asyncrgb.pipeline.outcomes import (
         Converted,
         Counters,
         Failed,
         Job,
+        Measured,
         Outcome,
         Report,
         UpToDate,
@@ -38,31 +50,41 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPOSITES",
+    "FORMATS",
+    "PRESETS",
     "SENSORS",
     "AsyncRgbError",
+    "BandDescription",
     "BandError",
     "CollisionError",
     "Converted",
     "Converter",
     "Counters",
     "DecodeError",
+    "Description",
     "EncodeError",
+    "Exposure",
     "Failed",
     "FixedStretch",
     "Job",
     "LimitError",
     "Limits",
+    "Measured",
     "OptionsError",
     "Outcome",
+    "PercentileStretch",
     "RenderOptions",
     "RenderTimeoutError",
     "Report",
     "Sensor",
     "SerialExecutor",
+    "Statistics",
     "UpToDate",
     "WorkerCrashError",
     "convert",
     "count_sources",
+    "describe",
+    "measure",
     "render",
     "write_samples",
 ]
@@ -72,9 +94,14 @@ _HOMES = {
         "AsyncRgbError BandError CollisionError DecodeError EncodeError LimitError OptionsError "
         "RenderTimeoutError WorkerCrashError"
     ),
-    "options": "FixedStretch Limits RenderOptions",
-    "pipeline.converter": "Converter convert",
-    "pipeline.outcomes": "Converted Counters Failed Job Outcome Report UpToDate",
+    "exposure": "Exposure",
+    "formats": "FORMATS",
+    "imaging.describing": "describe",
+    "imaging.description": "BandDescription Description",
+    "imaging.statistics": "Statistics",
+    "options": "PRESETS FixedStretch Limits PercentileStretch RenderOptions",
+    "pipeline.converter": "Converter convert measure",
+    "pipeline.outcomes": "Converted Counters Failed Job Measured Outcome Report UpToDate",
     "pipeline.plan": "count_sources",
     "pipeline.pool": "SerialExecutor",
     "imaging": "render",

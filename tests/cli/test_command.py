@@ -135,11 +135,45 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "no source": (["nowhere", "out"], "nowhere: No such file or directory: check the path"),
     "no tiffs": (["empty", "out"], "empty: no .tif or .tiff file"),
     "a file as destination": (["data", "taken"], "taken: the destination is a file: name a folder"),
-    "another format": (["data/River/River_1.tif", "one.jpg"], "one.jpg: results are PNG files"),
+    "another format": (["data/River/River_1.tif", "one.gif"], "one.gif: results are .png files"),
+    "two formats": (
+        ["data/River/River_1.tif", "one.jpg", "--format", "webp"],
+        "one.jpg: results are .webp files",
+    ),
+    "a result in place of its source": (
+        ["data/River/River_1.tif", "data/River/River_1.tif"],
+        "data/River/River_1.tif: the result would take the place of its source",
+    ),
+    "TIFFs among TIFFs": (
+        ["data/River", "data", "--format", "tiff", "--layout", "tree"],
+        "data: results that are TIFFs could take the places of sources",
+    ),
     "a file above the destination": (["data", "taken/out"], "taken/out"),
     "two bands": (["data", "out", "-b", "1,2"], "bands 1,2: give three"),
-    "band zero": (["data", "out", "--bands", "0,1,2"], "bands 0,1,2: bands are whole numbers"),
-    "names without a sensor": (["data", "out", "-b", "red,green,blue"], "need a --sensor"),
+    "band zero": (["data", "out", "--bands", "0,1,2"], "bands are names, or whole"),
+    "two ranges": (
+        ["data", "out", "--scale", "0", "1", "--minmax"],
+        "--scale and --minmax: give only one of them",
+    ),
+    "a scope of what": (["data", "out", "--scope", "dataset"], "give --percentile or --minmax"),
+    "statistics and a range": (
+        ["data", "out", "--stats", "s.json", "--scale", "0", "1"],
+        "--stats: it goes with --percentile",
+    ),
+    "no statistics": (["data", "out", "--stats", "s.json"], "s.json: No such file"),
+    "other statistics": (["data", "out", "--stats", "taken"], "statistics"),
+    "two roundings": (
+        ["data", "out", "--preset", "eurosat-rgb", "--rounding", "down"],
+        "--preset: it has its own",
+    ),
+    "two ranges for three bands": (
+        ["data", "out", "--scale", "0", "1", "--scale", "0", "2"],
+        "2 ranges for 3 bands",
+    ),
+    "transparent JPEG": (["data", "out", "--format", "jpeg", "--alpha"], "transparency"),
+    "deep WebP": (["data", "out", "--format", "webp", "--bit-depth", "16"], "bit depth 16"),
+    "odd nodata": (["data", "out", "--nodata", "black"], "'black': give auto, none, nan"),
+    "percentiles upside down": (["data", "out", "--percentile", "98", "2"], "percentile 98 2"),
     "an unknown sensor": (["data", "out", "--sensor", "eurosta"], "'eurosta' is not one of"),
     "an unknown name": (
         ["data", "out", "--sensor", "eurosat", "-b", "read,green,blue"],
@@ -210,11 +244,13 @@ def test_version_is_that_of_the_package() -> None:
 
 def test_help_names_every_option_with_its_default() -> None:
     text = asyncrgb_command("--help").stdout
-    for group in ("Picture:", "Files:", "Limits:", "Terminal:", "Commands:"):
+    groups = ("Bands", "Stretch", "Values", "Picture", "Files", "Limits", "Terminal", "Commands")
+    for group in (f"{each}:" for each in groups):
         assert group in text
     shown = " ".join(text.split())
-    for default in ("4,3,2", "0 4000", str(Limits().reads), str(Limits().writes), "128M"):
-        assert f"[default: {default}]" in shown
+    limits = (f"{Limits().reads}]", f"{Limits().writes}]", "128M]")
+    for default in ("4,3,2;", "0 4000;", "auto]", "png,", *limits):
+        assert f"[default: {default}" in shown
     by_name = " ".join(asyncrgb_command("convert", "--help").stdout.split())
     assert shown.partition("Commands:")[0].strip() == by_name.replace(" convert ", " ", 1)
 

@@ -1,4 +1,7 @@
-"""The look at the first directory: it finds what tifffile would read, or it says None."""
+"""The look at the first directory: it finds what tifffile would read, or it says None.
+
+What is found in one piece is viewed here, what lies in segments is read by way of ``tiff``.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,12 @@ import tifffile
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncrgb.errors import DecodeError
+from asyncrgb.errors import AsyncRgbError, DecodeError
 from asyncrgb.imaging import layout, tiff
+from asyncrgb.options import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,8 +50,23 @@ pictures = st.builds(
 def viewed(data: bytes) -> NDArray[Any]:
     found = layout.find(memoryview(data))
     assert found is not None
-    assert found.size == np.prod(found.shape) * found.dtype.itemsize
-    return np.ndarray(found.shape, found.dtype, data, found.start)
+    assert found.start is not None
+    height, width, bands, dtype, *_ = found.form
+    assert found.size == height * width * bands * dtype.itemsize
+    return np.ndarray((height, width, bands), dtype, data, found.start)
+
+
+def segmented(data: bytes) -> NDArray[Any]:
+    """Read what the look found to lie in segments."""
+    found = layout.find(memoryview(data))
+    assert found is not None
+    assert found.start is None
+    return read(data)
+
+
+def read(data: bytes, bands: Sequence[int] = ()) -> NDArray[Any]:
+    image = tiff.find_image(memoryview(data), Limits())
+    return image.read(bands or range(1, image.form.bands + 1))
 
 
 def by_tifffile(data: bytes) -> NDArray[Any]:
@@ -96,6 +115,7 @@ def test_finds_the_pixels_of_handmade_files(
         pytest.param({"offset_type": "H"}, id="a single short strip, held by its entry"),
         pytest.param({"tags": {278: None}}, id="no RowsPerStrip"),
         pytest.param({"tags": {278: ("I", [2**32 - 1])}}, id="RowsPerStrip without limit"),
+        pytest.param({"gap": 1, "tags": {279: ("I", [211])}}, id="a strip longer than its rows"),
         pytest.param({"tags": {339: None}}, id="no SampleFormat"),
         pytest.param({"tags": {339: ("H", [1])}}, id="one SampleFormat for all bands"),
         pytest.param({"tags": {284: None}}, id="no PlanarConfiguration"),
@@ -104,7 +124,7 @@ def test_finds_the_pixels_of_handmade_files(
         pytest.param({"tags": {262: ("H", [2])}}, id="RGB"),
         pytest.param({"tags": {256: ("I", [5]), 257: ("I", [7])}}, id="long width and length"),
         pytest.param({"tags": {254: ("I", [0]), 317: ("H", [1])}}, id="defaults written out"),
-        pytest.param({"tags": {42113: ("B", b"-9999\0")}}, id="a tag of GDAL"),
+        pytest.param({"tags": {42113: ("A", b"-9999\0")}}, id="a tag of GDAL"),
     ],
 )
 def test_finds_the_pixels_however_plain_is_said(
@@ -132,39 +152,52 @@ def test_one_band_needs_no_samples_per_pixel(handmade_tiff: Write) -> None:
 def test_finds_the_pixels_of_the_real_chips(eurosat_chips: tuple[bytes, ...]) -> None:
     for data in eurosat_chips:
         found = layout.find(memoryview(data))
-        assert found == layout.Layout((64, 64, 13), np.dtype("<u2"), 748, 106_496)
+        assert found is not None
+        assert found.form[:4] == (64, 64, 13, np.dtype("<u2"))
+        assert found.form[4:] == (16, "grey", None, None)
+        assert found.coding == layout.Coding(
+            planar=False, rows=4, columns=64, tiled=False, compression=1, predictor=1
+        )
+        assert (found.start, found.size) == (748, 106_496)
+        assert found.counts == (6656,) * 16
         assert same(viewed(data), by_tifffile(data))
 
 
 PLANES: Final = np.moveaxis(SMALL, -1, 0)
 
 
-@pytest.mark.parametrize(
-    ("pixels", "options"),
-    [
-        pytest.param(PLANES, {"planarconfig": "separate"}, id="planar"),
-        pytest.param(SMALL, {"tile": (16, 16)}, id="tiled"),
-        pytest.param(SMALL, {"compression": "zlib"}, id="deflate"),
-        pytest.param(SMALL, {"compression": "lzw"}, id="lzw"),
-        pytest.param(SMALL, {"compression": "packbits"}, id="packbits"),
-        pytest.param(SMALL, {"compression": "zlib", "predictor": 2}, id="predictor"),
-        pytest.param(SMALL, {"bigtiff": True}, id="BigTIFF"),
-        pytest.param(SMALL, {"subfiletype": 1}, id="a reduced image"),
-        pytest.param(np.stack([SMALL, SMALL + 1]), {}, id="two pages"),
-        pytest.param(
-            SMALL[..., 0].astype("u1"),
-            {"photometric": "palette", "colormap": np.zeros((3, 256), "u2")},
-            id="palette",
-        ),
-    ],
+@given(
+    pixels=pictures,
+    order=st.sampled_from("<>"),
+    codec=st.sampled_from([1, "lzw", "zlib", "deflate", "packbits", "lzma", "zstd"]),
+    cut=st.sampled_from([{"tile": (16, 32)}, {"rowsperstrip": 3}, {"rowsperstrip": 20}]),
+    planar=st.booleans(),
+    predicted=st.booleans(),
+    data=st.data(),
 )
-def test_leaves_to_tifffile_what_is_no_plain_array(
-    write_tiff: Write, pixels: NDArray[Any], options: dict[str, Any]
+def test_finds_the_segments_of_all_ordinary_files(  # noqa: PLR0913 - each is one property
+    *,
+    write_tiff: Write,
+    pixels: NDArray[Any],
+    order: str,
+    codec: int | str,
+    cut: dict[str, Any],
+    planar: bool,
+    predicted: bool,
+    data: st.DataObject,
 ) -> None:
-    data = write_tiff(pixels, **options)
+    predictor = (3 if pixels.dtype.kind == "f" else 2) if predicted else 1
+    options = {"byteorder": order, "compression": codec, **cut}
+    if codec in ("lzw", "zlib", "deflate", "zstd"):
+        options["predictor"] = predictor
+    planes = {"planarconfig": "separate"} if planar and min(pixels.shape) > 1 else {}
+    file = write_tiff(np.moveaxis(pixels, -1, 0) if planes else pixels, **options, **planes)
+    bands = data.draw(st.lists(st.integers(1, pixels.shape[-1]), min_size=1, max_size=4))
 
-    assert layout.find(memoryview(data)) is None
-    assert same(tiff.decode(memoryview(data), 0), by_tifffile(data))
+    assert layout.find(memoryview(file)) is not None
+    assert same(read(file), pixels)
+    assert same(read(file), by_tifffile(file))
+    assert same(read(file, bands), pixels[..., [band - 1 for band in bands]])
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -174,9 +207,46 @@ def test_leaves_to_tifffile_what_is_no_plain_array(
         pytest.param({"rows": 2, "gap": 2}, id="gaps between strips"),
         pytest.param({"rows": 2, "upside_down": True}, id="last strip first"),
         pytest.param({"rows": 4, "gap": 30, "tags": {279: ("I", [150, 120])}}, id="padded strips"),
-        pytest.param({"tags": {279: ("I", [211])}}, id="a strip longer than its rows"),
-        pytest.param({"tags": {279: ("I", [209])}}, id="a strip shorter than its rows"),
-        pytest.param({"next_directory": 8}, id="another directory"),
+    ],
+)
+def test_finds_strips_that_are_not_in_one_piece(
+    handmade_tiff: Write, changes: dict[str, Any], order: str
+) -> None:
+    data = handmade_tiff(SMALL, order=order, **changes)
+
+    assert same(segmented(data), SMALL)
+    assert same(by_tifffile(data), SMALL)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options"),
+    [
+        pytest.param(SMALL, {"bigtiff": True}, id="BigTIFF"),
+        pytest.param(SMALL, {"subfiletype": 1}, id="a reduced image"),
+        pytest.param(PLANES[:2], {"planarconfig": None}, id="two pages"),
+        pytest.param(SMALL.astype("u1"), {"compression": "jpeg"}, id="JPEG"),
+        pytest.param(SMALL.astype("u8"), {"compression": "zlib"}, id="integers of 64 bits"),
+        pytest.param(
+            SMALL[..., 0].astype("u1"),
+            {"photometric": "palette", "colormap": np.zeros((3, 256), "u2")},
+            id="palette",
+        ),
+    ],
+)
+def test_leaves_to_tifffile_what_is_no_ordinary_image(
+    write_tiff: Write, pixels: NDArray[Any], options: dict[str, Any]
+) -> None:
+    data = write_tiff(pixels, **options)
+
+    assert layout.find(memoryview(data)) is None
+    first = by_tifffile(data)
+    assert same(read(data)[..., : first.shape[-1]], first)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    "changes",
+    [
         pytest.param({"tags": {254: ("I", [1])}}, id="a reduced image"),
         pytest.param({"tags": {262: None}}, id="no PhotometricInterpretation"),
         pytest.param({"tags": {258: ("H", [16])}}, id="one BitsPerSample for all bands"),
@@ -190,7 +260,72 @@ def test_leaves_to_tifffile_what_is_out_of_the_ordinary(
     data = handmade_tiff(SMALL, order=order, **changes)
 
     assert layout.find(memoryview(data)) is None
-    assert same(tiff.decode(memoryview(data), 0), by_tifffile(data))
+    assert same(read(data), by_tifffile(data))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"next_directory": 8}, "loop"),
+        ({"tags": {279: ("I", [209])}}, "reshaped"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    handmade_tiff: Write, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DecodeError, match=message):
+        read(handmade_tiff(SMALL, **changes))
+
+
+@pytest.mark.parametrize(
+    ("text", "nodata"),
+    [
+        (b"-9999\0", -9999),
+        (b"0", 0),
+        (b" 1.5e3 \0rest", 1500),
+        (b"-inf\0", -np.inf),
+        (b"\0", None),
+        (b"none\0", None),
+    ],
+)
+def test_finds_what_stands_for_no_data(
+    handmade_tiff: Write, text: bytes, nodata: float | None
+) -> None:
+    found = layout.find(memoryview(handmade_tiff(SMALL, tags={42113: ("A", text)})))
+
+    assert found is not None
+    assert found.form.nodata == nodata
+
+
+def test_no_data_may_be_no_number(handmade_tiff: Write) -> None:
+    found = layout.find(memoryview(handmade_tiff(SMALL, tags={42113: ("A", b"nan\0")})))
+
+    assert found is not None
+    assert found.form.nodata is not None
+    assert np.isnan(found.form.nodata)
+
+
+@pytest.mark.parametrize(
+    ("extra", "alpha"),
+    [([], None), ([0], None), ([2], 3), ([1], 3), ([0, 2], 3), ([2, 0], 2), ([0, 0, 0], None)],
+)
+def test_finds_the_band_of_transparency(
+    handmade_tiff: Write, extra: list[int], alpha: int | None
+) -> None:
+    tags = {338: ("H", extra) if extra else None}
+    found = layout.find(memoryview(handmade_tiff(SMALL, tags=tags)))
+
+    assert found is not None
+    assert found.form.alpha == alpha
+
+
+@pytest.mark.parametrize(("value", "colours"), [(0, "inverted"), (1, "grey"), (2, "rgb")])
+def test_says_what_the_bands_show(handmade_tiff: Write, value: int, colours: str) -> None:
+    data = handmade_tiff(SMALL, tags={262: ("H", [value])})
+    found = layout.find(memoryview(data))
+
+    assert found is not None
+    assert found.form.colours == colours
 
 
 def test_a_predictor_without_compression_means_nothing(handmade_tiff: Write) -> None:
@@ -198,7 +333,7 @@ def test_a_predictor_without_compression_means_nothing(handmade_tiff: Write) -> 
     data = handmade_tiff(SMALL, tags={317: ("H", [2])})
 
     assert layout.find(memoryview(data)) is not None
-    assert same(tiff.decode(memoryview(data), 0), SMALL)
+    assert same(read(data), SMALL)
 
 
 @pytest.mark.parametrize("tag", [258, 339])
@@ -210,7 +345,7 @@ def test_bands_of_several_kinds_are_refused(
 
     assert layout.find(memoryview(data)) is None
     with pytest.raises(DecodeError):
-        tiff.decode(memoryview(data), 0)
+        read(data)
 
 
 def test_trusts_no_directory_that_says_a_thing_twice(handmade_tiff: Write) -> None:
@@ -219,7 +354,7 @@ def test_trusts_no_directory_that_says_a_thing_twice(handmade_tiff: Write) -> No
     data = signed.replace(struct.pack("<HHI", 284, 3, 1), struct.pack("<HHI", 339, 3, 1))
 
     assert layout.find(memoryview(data)) is None
-    assert same(tiff.decode(memoryview(data), 0), by_tifffile(data))
+    assert same(read(data), by_tifffile(data))
 
 
 @pytest.mark.parametrize("tag", [256, 257, 259, 262, 277, 278, 284])
@@ -287,8 +422,40 @@ def test_whatever_a_directory_says_it_never_disagrees_with_tifffile(
 
     found = layout.find(memoryview(damaged))
 
-    if found is not None and found.start + found.size <= len(damaged):
+    if found is not None and found.start is not None and found.start + found.size <= len(damaged):
         assert same(viewed(bytes(damaged)), by_tifffile(bytes(damaged)))
+
+
+@pytest.fixture(scope="session")
+def segmented_files(write_tiff: Write) -> list[bytes]:
+    """Give files in segments of several kinds, all of SMALL."""
+    coded = ({"compression": "lzw"}, {"compression": "zlib", "predictor": 2}, {"tile": (16, 16)})
+    planes = {"planarconfig": "separate", "rowsperstrip": 3}
+    chunky = [write_tiff(SMALL, rowsperstrip=3, software=False, **each) for each in coded[:2]]
+    return [
+        *chunky,
+        write_tiff(SMALL, software=False, **coded[2]),
+        *(write_tiff(PLANES, software=False, **planes, **each) for each in coded[:2]),
+    ]
+
+
+@given(edits=edits, which=st.integers(0, 4))
+def test_segments_are_what_tifffile_takes_them_for(
+    segmented_files: list[bytes], edits: list[tuple[int, str, int, int]], which: int
+) -> None:
+    damaged = bytearray(segmented_files[which])
+    (start,) = struct.unpack_from("<I", damaged, 4)
+    for entry, kind, at, value in edits:
+        struct.pack_into("<" + kind, damaged, start + 2 + ENTRY * entry + at, value)
+
+    found = layout.find(memoryview(damaged))
+
+    if found is not None and found.start is None and all(found.counts):
+        try:
+            pixels = read(bytes(damaged))
+        except AsyncRgbError:
+            return
+        assert same(pixels, by_tifffile(bytes(damaged)))
 
 
 @given(st.binary(max_size=200))

@@ -89,11 +89,12 @@ def test_files_are_built_as_the_specification_says(
     height, width, samples = shape
     pixels = picture(shape, dtype, 9, 0)
     file = png.encode(pixels, level)
-    header, *data, end = chunks(file)
+    header, text, *data, end = chunks(file)
 
     bits = 8 * pixels.itemsize
     fields = struct.pack(">IIBBBBB", width, height, bits, COLOUR_TYPES[samples], 0, 0, 0)
     assert header == (b"IHDR", fields)
+    assert text == (b"tEXt", b"Software\0asyncrgb")
     assert end == (b"IEND", b"")
     assert {chunk.kind for chunk in data} == {b"IDAT"}
     rows = zlib.decompress(b"".join(chunk.body for chunk in data))
@@ -104,11 +105,16 @@ def test_files_are_built_as_the_specification_says(
         image.verify()
 
 
+def test_a_file_says_what_wrote_it() -> None:
+    with Image.open(io.BytesIO(png.encode(np.zeros((4, 4, 3), "u1")))) as image:
+        assert image.text == {"Software": "asyncrgb"}  # type: ignore[attr-defined]
+
+
 def test_a_long_stream_is_cut_into_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(png, "_LARGEST_CHUNK", 100)
     pixels = picture((20, 20, 3), "u1", 256, 0)
     file = png.encode(pixels)
-    _, *data, _ = chunks(file)
+    _, _, *data, _ = chunks(file)
 
     assert len(data) > 10
     assert {len(chunk.body) for chunk in data[:-1]} == {100}

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from asyncrgb.pipeline.arena import Arena, Extent
+from asyncrgb.pipeline.worker import Rendered, Rich
 
 
 class FakeStorage:
@@ -70,16 +71,16 @@ class ThreadedExecutor(Executor):
         self.batches.append(len(pieces))
         return self._threads.submit(self._batch, pieces)
 
-    def _batch(self, pieces: Any) -> list[int | bytes | Exception]:  # noqa: ANN401
+    def _batch(self, pieces: Any) -> list[Rendered]:  # noqa: ANN401
         return [self._one(Extent(start, size), length) for start, size, length, _ in pieces]
 
-    def _one(self, extent: Extent, length: int) -> int | bytes | Exception:
+    def _one(self, extent: Extent, length: int) -> Rendered:
         view = self._arena().view(extent)
         try:
             picture = self._render(bytes(view[:length]))
         except ValueError as error:
             return error
         if len(picture) > extent.size:
-            return picture
+            return Rich(len(picture), picture, None, None)
         view[: len(picture)] = picture
         return len(picture)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from asyncrgb.cli.convert import convert
+from asyncrgb.cli.info import info
 from asyncrgb.cli.parameters import CommandGroup
 from asyncrgb.cli.sample import sample
+from asyncrgb.cli.stats import stats
 from asyncrgb.cli.terminal import explain
 from asyncrgb.errors import AsyncRgbError, OptionsError
 
@@ -24,7 +26,7 @@ USAGE_ERROR = 2
 FAILED = 1
 INTERRUPTED = 130
 
-command = CommandGroup(name="asyncrgb", default=convert, commands=[convert, sample])
+command = CommandGroup(name="asyncrgb", default=convert, commands=[convert, info, stats, sample])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

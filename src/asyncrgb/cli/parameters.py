@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from asyncrgb.options import FixedStretch, NoData
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -67,6 +71,18 @@ def band_list(text: str) -> tuple[int | str, ...]:
     return tuple(int(part) if re.fullmatch(r"[+-]?\d+", part) else part for part in parts)
 
 
+def no_data(text: str) -> NoData:
+    """Turn "-9999" or "nan" into a number, and leave "auto" and "none" as they are."""
+    if text == "auto":
+        return "auto"
+    if text == "none":
+        return "none"
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: give auto, none, nan or a number") from None
+
+
 def byte_size(text: str) -> int:
     """Turn "32M" into 33554432."""
     parsed = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text, re.IGNORECASE)
@@ -81,6 +97,23 @@ def shown_size(size: int) -> str:
         if size % factor == 0:
             return f"{size // factor}{unit}"
     return str(size)
+
+
+def shown_range(stretch: FixedStretch) -> str:
+    """Write a range the way it is given."""
+    ((low, high),) = stretch.ranges
+    return f"{low:g} {high:g}"
+
+
+def in_order(*options: Decorator) -> Decorator:
+    """Make one decorator of several; the help lists their options in this order."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def default_of(options: type, name: str) -> Any:  # noqa: ANN401 - a default is of any type

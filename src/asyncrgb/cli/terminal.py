@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from asyncrgb.errors import AsyncRgbError
+from asyncrgb.exposure import advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from asyncrgb import Outcome
+    from asyncrgb import Exposure, Outcome
 
 _REMEDIES: Final = {
     errno.EACCES: "check its permissions, or name another folder",
@@ -37,19 +38,26 @@ _REMEDIES: Final = {
     errno.EIO: "check the disk, or copy the file again",
 }
 
+_KINDS: Final = {
+    "Converted": "converted",
+    "UpToDate": "up to date",
+    "Measured": "measured",
+    "Failed": "failed",
+}
+
 
 def explain(error: Exception) -> str:
     """Say what is wrong with what, and what to do about it, in one line."""
     if isinstance(error, OSError) and error.strerror is not None:
-        name = _shown(str(error.filename)) + ": " if error.filename is not None else ""
+        name = shown(str(error.filename)) + ": " if error.filename is not None else ""
         remedy = _REMEDIES.get(error.errno or 0)
         return f"{name}{error.strerror}" + (f": {remedy}" if remedy else "")
     if isinstance(error, AsyncRgbError):
-        return _shown(str(error))
-    return _shown(f"{type(error).__name__}: {error}")
+        return shown(str(error))
+    return shown(f"{type(error).__name__}: {error}")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Make any text fit for one line of any terminal: file names may hold anything."""
     readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in readable)
@@ -60,6 +68,7 @@ class Progress:
 
     def __init__(self, *, bar: bool, count: Callable[[], int]) -> None:
         self.counts: Counter[str] = Counter()
+        self._exposures: list[Exposure] = []
         self._began = perf_counter()
         self._bar: tqdm[Never] | None = None
         if bar and sys.stderr.isatty():
@@ -86,6 +95,9 @@ class Progress:
     def take(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self.counts[type(outcome).__name__] += 1
+        exposure = getattr(outcome, "exposure", None)
+        if exposure is not None:
+            self._exposures.append(exposure)
         error = getattr(outcome, "error", None)
         if error is not None:
             with suppress(OSError):  # nobody listens any more; the exit code still tells
@@ -95,7 +107,7 @@ class Progress:
 
     def _report(self, source: str, error: Exception) -> None:
         reason = explain(error)
-        line = reason if _shown(source) in reason else f"{_shown(source)}: {reason}"
+        line = reason if shown(source) in reason else f"{shown(source)}: {reason}"
         if self._bar is None:
             click.echo(line, err=True)
             return
@@ -110,12 +122,15 @@ class Progress:
         if self._bar is not None:
             self._bar.total = total
 
-    def summary(self) -> str:
-        """Say in one line what has been done."""
-        done = sum(self.counts.values())
+    def summary(self, *kinds: str) -> str:
+        """Say in one line what has been done: how many outcomes of ``kinds``, and failures."""
+        kinds = (*(kinds or ("Converted", "UpToDate")), "Failed")
+        done = sum(self.counts[kind] for kind in kinds)
         seconds = perf_counter() - self._began
         rate = done / seconds if seconds else 0
-        return (
-            f"{self.counts['Converted']} converted, {self.counts['UpToDate']} up to date, "
-            f"{self.counts['Failed']} failed in {seconds:.2f} s ({rate:.0f} images/s)"
-        )
+        parts = (f"{self.counts[kind]} {_KINDS[kind]}" for kind in kinds)
+        return f"{', '.join(parts)} in {seconds:.2f} s ({rate:.0f} images/s)"
+
+    def advice(self) -> list[str]:
+        """Say what looks wrong with the pictures, and what would help, a line each."""
+        return [f"note: {each}" for each in advice(self._exposures)]

@@ -1,17 +1,37 @@
-"""One image from the bytes of its TIFF to the bytes of its PNG: what workers run."""
+"""One image from the bytes of its TIFF to the bytes of its picture: what workers run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asyncrgb.errors import BandError
-from asyncrgb.imaging import png, stretch, tiff
-from asyncrgb.options import Limits, RenderOptions
+import numpy as np
+
+from asyncrgb.exposure import EDGE, Exposure
+from asyncrgb.imaging import bands, encode, in_range, stretch, tiff
+from asyncrgb.imaging.stretch import Response, Transfer
+from asyncrgb.imaging.values import Values
+from asyncrgb.options import Limits, PercentileStretch, RenderOptions
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from typing_extensions import Buffer
 
-    from asyncrgb.imaging.tiff import Pixels
+    from asyncrgb.imaging.georeference import Georeference
+
+
+class Picture(NamedTuple):
+    """A rendered image.
+
+    Attributes:
+        file: the bytes of the picture file.
+        worldfile: the text of its world file, if one was asked for and the image has a place.
+        exposure: how it came out, if that was asked for.
+
+    """
+
+    file: bytes
+    worldfile: str | None = None
+    exposure: Exposure | None = None
 
 
 def render(
@@ -20,37 +40,111 @@ def render(
     *,
     limits: Limits = Limits(),  # noqa: B008 - the same
 ) -> bytes:
-    """Turn one multispectral TIFF into an RGB PNG; pure and synchronous.
+    """Turn one multispectral TIFF into a picture; pure and synchronous.
 
     Args:
         data: the whole TIFF file, any bytes-like object.
-        options: which bands are shown, how they are stretched, how well they are compressed.
-        limits: only ``max_pixels`` matters here.
+        options: which bands are shown, how they are stretched, in which format.
+        limits: only ``max_pixels``, ``max_bands`` and ``max_expansion`` matter here.
 
     Returns:
-        A PNG file: 8 bit, (height, width, 3), in the order of ``options.bands``.
+        A file of ``options.format``, (height, width, samples): grey or RGB, in the order of
+        ``options.bands``, with alpha last if it was asked for; 8 or 16 bits a sample.
 
     Raises:
         DecodeError: the bytes are no TIFF, are damaged, or cannot be decoded.
-        BandError: the image has fewer bands than ``options.bands`` asks for.
-        LimitError: the image has more pixels than ``limits.max_pixels``.
+        BandError: the image lacks a band that is asked for, or does not tell which to show.
+        LimitError: the image is larger than ``limits`` allow.
+        EncodeError: the format cannot hold a picture of this size.
+        OptionsError: the stretch is that of a dataset, of which one image knows nothing.
 
     """
-    pixels = tiff.decode(memoryview(data).cast("B"), limits.max_pixels)
-    rgb = stretch.apply(_select(pixels, options.bands), options.stretch)
-    return png.encode(rgb, options.compress_level)
+    return picture(data, options, limits).file
 
 
-def _select(pixels: Pixels, bands: tuple[int, ...]) -> Pixels:
-    """Pick ``bands`` (from 1) of ``pixels`` (height, width, bands): a view wherever one exists."""
-    count = pixels.shape[2]
-    if max(bands) > count:
-        raise BandError(
-            f"band {max(bands)} was asked for, but the image has {count}: "
-            f"choose bands from 1 to {count}"
-        )
-    first, step = bands[0] - 1, bands[1] - bands[0]
-    if step and bands == tuple(range(bands[0], bands[0] + step * len(bands), step)):
-        stop = first + step * len(bands)
-        return pixels[..., first : stop if stop >= 0 else None : step]
-    return pixels[..., [band - 1 for band in bands]]
+def picture(
+    data: Buffer, options: RenderOptions, limits: Limits, *, judge: bool = False
+) -> Picture:
+    """Render as ``render`` does, and say what else is known.
+
+    Args:
+        data: the whole TIFF file.
+        options: as for ``render``.
+        limits: as for ``render``.
+        judge: whether to look at how the picture came out, which takes as long as the stretch.
+
+    """
+    values = _values(data, options, limits)
+    shown = _stretched(values)
+    exposure = _judge(values, shown) if judge else None
+    if options.alpha:
+        shown = np.dstack([shown, _opacity(values)])
+    place = _place(values)
+    file = encode.encode(
+        shown,
+        options.format,
+        level=options.compress_level,
+        quality=options.quality,
+        georeference=place,
+    )
+    worldfile = place.worldfile() if place is not None and options.worldfile else None
+    return Picture(file, worldfile, exposure)
+
+
+def _values(data: Buffer, options: RenderOptions, limits: Limits) -> Values:
+    image = tiff.find_image(memoryview(data).cast("B"), limits)
+    return Values(image, bands.choose(image, options), options)
+
+
+def _stretched(values: Values) -> NDArray[Any]:
+    lasting = not isinstance(values.options.stretch, PercentileStretch)
+    shown = stretch.apply(values.pixels, in_range.transfers(values), lasting=lasting)
+    if values.masked and values.present is not None:
+        shown[~values.present] = 0
+    return shown
+
+
+def _opacity(values: Values) -> NDArray[Any]:
+    """Give the file's own transparency, and none where no band that is shown has data."""
+    alpha, depth = values.image.form.alpha, values.options.bit_depth
+    dtype = np.dtype(f"u{depth // 8}")
+    opacity: NDArray[Any] = np.full(values.pixels.shape[:2], 2**depth - 1, dtype)
+    if alpha is not None and alpha not in values.choice.bands:
+        opacity = _own_opacity(values, alpha)
+    if values.known is not None:
+        opacity[~values.known.any(axis=-1)] = 0
+    return opacity
+
+
+def _own_opacity(values: Values, band: int) -> NDArray[Any]:
+    """Read the band that the file declares as alpha, whose full range is opaque."""
+    pixels, depth = values.image.read([band]), values.options.bit_depth
+    bits = {"f": 1, "i": values.image.form.bits - 1}.get(pixels.dtype.kind, values.image.form.bits)
+    response = Response(last=2**depth - 1, nearest=True, deep=depth > 8)  # noqa: PLR2004 - bits
+    return stretch.apply(pixels, [Transfer(0, 2**bits - 1, response=response)])[..., 0]
+
+
+def _place(values: Values) -> Georeference | None:
+    """Say where on earth the image lies, if that is going to be written."""
+    wanted = values.options.worldfile or values.options.format == "tiff"
+    return values.image.details().georeference if wanted else None
+
+
+def _judge(values: Values, shown: NDArray[Any]) -> Exposure:
+    """Tell how a picture came out."""
+    first, last = values.options.output_range
+    edge = (last - first) * EDGE
+    guessed = values.image.form.bands if values.choice.guessed else 0
+    seen, pictured = values.physical(), shown
+    if values.known is not None:
+        seen, pictured = seen[values.known], shown[values.known]
+    if not seen.size:
+        return Exposure(None, None, 0, 0, 1, guessed)
+    return Exposure(
+        low=float(seen.min()),
+        high=float(seen.max()),
+        black=float((pictured < first + edge).mean()),
+        white=float((pictured > last - edge).mean()),
+        blank=1 - seen.size / values.pixels.size,
+        guessed=guessed,
+    )

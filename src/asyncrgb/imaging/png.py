@@ -36,6 +36,7 @@ _COLOUR_TYPES: Final = {
     3: 2,
     4: 6,
 }  # samples of a pixel → grey, grey + alpha, RGB, RGBA
+_WRITTEN_BY: Final = b"Software\0asyncrgb"  # no version: the same pixels, the same file
 _NONE, _UP, _PAETH = 0, 2, 4
 _HISTORY_BITS: Final = 2
 _LARGEST_CHUNK: Final = 2**30
@@ -73,7 +74,8 @@ def _head(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
     _check(shape, dtype)
     height, width, samples = shape
     fields = (width, height, 8 * dtype.itemsize, _COLOUR_TYPES[samples], 0, 0, 0)
-    return _SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
+    return b"".join((_SIGNATURE, header, _chunk(b"tEXt", _WRITTEN_BY)))
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asyncrgb.options import Limits, RenderOptions
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.folder import convert_folder
+from asyncrgb.pipeline.measuring import measure_folder
 from asyncrgb.pipeline.outcomes import Counters, Job
 from asyncrgb.pipeline.run import running, slices
 from asyncrgb.pipeline.stream import Stream
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.pipeline.outcomes import Outcome, Report
     from asyncrgb.pipeline.plan import Layout
 
@@ -72,10 +74,11 @@ class Converter:
             options: instead of those of the Converter.
 
         Returns:
-            A PNG file.
+            A file of the format of the options.
 
         Raises:
-            DecodeError, BandError, LimitError, WorkerCrashError: about this image.
+            DecodeError, BandError, LimitError, EncodeError, WorkerCrashError: about this image.
+            OptionsError: the stretch is that of a dataset.
 
         """
         return await self._started().render(memoryview(data).cast("B"), options)
@@ -86,7 +89,9 @@ class Converter:
         destination: str | os.PathLike[str],
         options: RenderOptions | None = None,
     ) -> Outcome:
-        """Convert the TIFF ``source`` to the PNG file ``destination``, whatever is there.
+        """Convert the TIFF ``source`` to the picture ``destination``, whatever is there.
+
+        The format is that of the options, whatever the name says.
 
         Returns:
             ``Converted`` or ``Failed``; errors of the image are not raised.
@@ -141,22 +146,24 @@ class Converter:
         force: bool = False,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> Report:
-        """Bring a folder of PNGs up to date with a folder of TIFFs.
+        """Bring a folder of pictures up to date with a folder of TIFFs.
 
         Args:
             source: folder whose .tif and .tiff files, at any depth, are converted; or one file.
             destination: folder of the results, made if there is none; it may lie in
-                ``source``. For a single file it may also be the name of the result, ending in
-                .png, which is then written whatever is there.
+                ``source``. For a single file it may also be the name of the result, with the
+                suffix of its format, which is then written whatever is there.
             layout: "flat": all results in one folder; "tree": folders as in ``source``.
             force: convert also what is up to date.
-            on_outcome: called in the event loop with each outcome as it completes.
+            on_outcome: called in the event loop with each outcome as it completes. With a
+                stretch of scope "dataset" it gets a ``Measured`` for each image before that.
 
         Returns:
             All outcomes, in the order of the input: folder by folder, by name.
 
         Raises:
-            OptionsError: ``source`` holds no TIFF; ``layout`` is unknown.
+            OptionsError: ``source`` holds no TIFF; ``layout`` is unknown; results that are
+                TIFFs could take the places of sources.
             OSError: ``source`` cannot be read; ``destination`` cannot be written.
 
         """
@@ -168,6 +175,32 @@ class Converter:
             force=force,
             on_outcome=on_outcome,
         )
+
+    async def measure(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        on_outcome: Callable[[Outcome], None] | None = None,
+    ) -> Statistics:
+        """Count the values of all images of a folder, band by band.
+
+        What the values stand for (``offset``, ``unscale``) and which are data (``nodata``) is
+        as the options of the Converter say.
+
+        Args:
+            source: folder whose .tif and .tiff files, at any depth, are measured; or one file.
+            on_outcome: called in the event loop with ``Measured`` or ``Failed`` for each.
+
+        Returns:
+            The statistics of all bands, by their numbers, over all images that did not fail.
+
+        Raises:
+            OptionsError: ``source`` holds no TIFF.
+            OSError: ``source`` cannot be read.
+
+        """
+        flow = self._started()
+        return await measure_folder(flow, os.fsdecode(source), self._options, on_outcome)
 
     def counters(self) -> Counters:
         """Count what is being read, waits, is rendered, is written; all zero at rest."""
@@ -196,7 +229,7 @@ async def convert(  # noqa: PLR0913 - each option stands for itself
     force: bool = False,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Report:
-    """Bring a folder of PNGs up to date with a folder of TIFFs, and clean up.
+    """Bring a folder of pictures up to date with a folder of TIFFs, and clean up.
 
     ``Converter.convert`` with a Converter of its own: see there.
     """
@@ -204,3 +237,19 @@ async def convert(  # noqa: PLR0913 - each option stands for itself
         return await converter.convert(
             source, destination, layout=layout, force=force, on_outcome=on_outcome
         )
+
+
+async def measure(
+    source: str | os.PathLike[str],
+    options: RenderOptions = RenderOptions(),  # noqa: B008 - frozen, so sharing it is safe
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - the same
+    executor: Executor | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> Statistics:
+    """Count the values of all images of a folder, and clean up.
+
+    ``Converter.measure`` with a Converter of its own: see there.
+    """
+    async with Converter(options, limits=limits, executor=executor) as converter:
+        return await converter.measure(source, on_outcome=on_outcome)

@@ -18,12 +18,13 @@ from asyncrgb.pipeline.background import Background
 from asyncrgb.pipeline.crew import Demand
 from asyncrgb.pipeline.files import LocalFiles
 from asyncrgb.pipeline.means import Means, Threads
-from asyncrgb.pipeline.outcomes import Counters, Failed
+from asyncrgb.pipeline.outcomes import Counters, Failed, Measured
 from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
 from asyncrgb.pipeline.rendering import Rendering
 from asyncrgb.pipeline.stream import FileTask
 from asyncrgb.pipeline.task import Upload
+from asyncrgb.pipeline.worker import Counted, Rich
 from asyncrgb.pipeline.writing import Writing
 
 if TYPE_CHECKING:
@@ -201,17 +202,30 @@ class Flow:
             task.outcome = Failed(task.job.source, result)
             self._end(task)
             return
-        if isinstance(result, bytes):
-            task.output = result
+        if isinstance(result, Counted):
+            self._counted(task, result)
+            return
+        if isinstance(result, Rich):
+            task.length, task.output, task.worldfile, task.exposure = result
         else:
             task.length = result
         self._writing.put(task)
 
+    def _counted(self, task: FileTask, result: Counted) -> None:
+        if result.statistics is not None and task.stream.absorb is not None:
+            task.stream.absorb(result.statistics)
+        task.outcome = Measured(task.job.source)
+        self._end(task)
+
     def _hand_over(self, upload: Upload, result: Rendered) -> None:
-        if isinstance(result, int) and upload.extent is not None:
-            result = bytes(self._arena.view(upload.extent, result))
-        if not isinstance(result, int):
+        assert upload.extent is not None  # noqa: S101 - what was rendered has a place
+        if isinstance(result, Exception):
             upload.settle(result)
+        elif isinstance(result, Rich) and result.output is not None:
+            upload.settle(result.output)
+        elif not isinstance(result, Counted):
+            length = result.length if isinstance(result, Rich) else result
+            upload.settle(bytes(self._arena.view(upload.extent, length)))
         self._end(upload)
 
     def _after_writing(self, tasks: list[FileTask]) -> None:

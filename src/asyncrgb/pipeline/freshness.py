@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.outcomes import Job
 
 RECORD: Final = ".asyncrgb.json"
-_RENDERING: Final = 1  # raise when the same options begin to give other pictures
+_RENDERING: Final = 2  # raise when the same options begin to give other pictures
 
 
 class Freshness:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from asyncrgb.exposure import advice
+
 if TYPE_CHECKING:
+    from asyncrgb.exposure import Exposure
     from asyncrgb.options import RenderOptions
 
 
@@ -15,7 +18,7 @@ class Job:
 
     Attributes:
         source: path of the TIFF.
-        destination: path of the PNG; its folder is made if there is none.
+        destination: path of the picture; its folder is made if there is none.
         options: how to render this one; None: as the others.
 
     """
@@ -27,10 +30,21 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """``destination`` has been written, whole."""
+    """``destination`` has been written, whole.
+
+    ``exposure`` says how the picture came out, where that was looked at: one of each batch.
+    """
 
     source: str
     destination: str
+    exposure: Exposure | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The values of ``source`` have been counted for the statistics of a dataset."""
+
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ class Failed:
     error: Exception
 
 
-Outcome: TypeAlias = Converted | UpToDate | Failed
+Outcome: TypeAlias = Converted | UpToDate | Failed | Measured
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -89,6 +103,11 @@ class Report:
     def failed(self) -> tuple[Failed, ...]:
         """The sources that came to nothing."""
         return tuple(each for each in self.outcomes if isinstance(each, Failed))
+
+    @property
+    def advice(self) -> list[str]:
+        """What looks wrong with the pictures, such as all being black, and what would help."""
+        return advice([each.exposure for each in self.converted if each.exposure is not None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from asyncrgb.errors import CollisionError, OptionsError
+from asyncrgb.formats import FORMATS
 from asyncrgb.pipeline.outcomes import Failed, Job
 
 if TYPE_CHECKING:
@@ -15,12 +16,20 @@ if TYPE_CHECKING:
 Layout: TypeAlias = Literal["flat", "tree"]
 Planned: TypeAlias = Job | Failed
 
-SUFFIX: Final = ".png"
 _SOURCE_SUFFIXES: Final = (".tif", ".tiff")
-_OTHER_SUFFIXES: Final = (*_SOURCE_SUFFIXES, ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".jp2")
+_LONG_SUFFIXES: Final = {".jpg": ".jpeg", ".tif": ".tiff"}
+_PICTURES: Final = (
+    *(each.suffix for each in FORMATS.values()),
+    *_LONG_SUFFIXES.values(),
+    ".gif",
+    ".bmp",
+    ".jp2",
+)
 
 
-def plan(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
+def plan(
+    source: str, destination: str, layout: Layout, suffix: str = FORMATS["png"].suffix
+) -> Iterator[Planned]:
     """Pair each TIFF at or below ``source`` with its output, folder by folder, by name.
 
     Lazy; blocks while a folder is listed. A folder that cannot be listed and a source whose
@@ -31,39 +40,79 @@ def plan(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
         destination: the folder of the outputs; for one file it may be the output itself.
         layout: "flat" puts all outputs into one folder, "tree" mirrors the folders of
             ``source``.
+        suffix: of the outputs.
 
     Raises:
-        OptionsError: ``layout`` is unknown, or there is no TIFF at all.
+        OptionsError: ``layout`` is unknown, there is no TIFF at all, or outputs could take the
+            places of sources.
         OSError: ``source`` does not exist or cannot be listed; ``destination`` is a file.
 
     """
     if layout not in ("flat", "tree"):
         raise OptionsError(f"layout {layout!r}: choose flat or tree")
     os.stat(source)  # raises what is wrong with it
-    if names_output(source, destination):
+    if names_output(source, destination, suffix):
+        _check_apart(source, destination)
         yield Job(source, destination)
         return
     if os.path.exists(destination) and not os.path.isdir(destination):
         raise NotADirectoryError(
             errno.ENOTDIR, "the destination is a file: name a folder for the results", destination
         )
-    yield from _apart(_jobs(source, destination, layout))
+    if suffix in _SOURCE_SUFFIXES:
+        _check_outside(source, destination)
+    yield from _apart(_jobs(source, destination, layout, suffix))
 
 
-def names_output(source: str, destination: str) -> bool:
+def sources(source: str) -> Iterator[Planned]:
+    """List the TIFFs at or below ``source`` as jobs without output; else as ``plan`` does."""
+    os.stat(source)  # raises what is wrong with it
+    for planned in _jobs(source, "", "flat", ""):
+        yield planned if isinstance(planned, Failed) else Job(planned.source, "")
+
+
+def names_output(source: str, destination: str, suffix: str) -> bool:
     """Tell whether ``destination`` is the output of one file rather than a folder.
 
     Raises:
-        OptionsError: it is one of a format that is not written.
+        OptionsError: it is one of a format other than that of ``suffix``.
 
     """
     if not os.path.isfile(source) or os.path.isdir(destination):
         return False
-    if destination.lower().endswith(_OTHER_SUFFIXES):
+    ours = (suffix, _LONG_SUFFIXES.get(suffix, suffix))
+    if destination.lower().endswith(ours):
+        return True
+    if destination.lower().endswith(_PICTURES):
         raise OptionsError(
-            f"{destination}: results are PNG files: name one that ends in {SUFFIX}, or a folder"
+            f"{destination}: results are {suffix} files: name one that ends so, or a folder, or "
+            "choose another --format"
         )
-    return destination.lower().endswith(SUFFIX)
+    return False
+
+
+def worldfile_path(picture: str) -> str:
+    """Name the world file beside ``picture``: .pgw for .png, as GDAL and ESRI have it."""
+    stem, suffix = os.path.splitext(picture)
+    return f"{stem}.{suffix[1:2]}{suffix[-1:]}w"
+
+
+def _check_apart(source: str, destination: str) -> None:
+    if os.path.exists(destination) and os.path.samefile(source, destination):
+        raise OptionsError(
+            f"{destination}: the result would take the place of its source: name another"
+        )
+
+
+def _check_outside(source: str, destination: str) -> None:
+    """Refuse a destination in which results, which are TIFFs too, could replace sources."""
+    folder = os.path.realpath(source if os.path.isdir(source) else os.path.dirname(source))
+    target = os.path.realpath(destination)
+    if os.path.commonpath([folder, target]) == target:
+        raise OptionsError(
+            f"{destination}: results that are TIFFs could take the places of sources there: "
+            "name a folder that does not hold them"
+        )
 
 
 def count_sources(source: str | os.PathLike[str], destination: str | os.PathLike[str]) -> int:
@@ -99,9 +148,10 @@ def _collision(job: Job, first: str) -> Failed:
     return Failed(job.source, CollisionError(reason))
 
 
-def _jobs(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
+def _jobs(source: str, destination: str, layout: Layout, suffix: str) -> Iterator[Planned]:
     if not os.path.isdir(source):
-        yield Job(source, os.path.join(destination, _output_name(os.path.basename(source))))
+        output = _output_name(os.path.basename(source), suffix)
+        yield Job(source, os.path.join(destination, output))
         return
     found = False
     for folder, names in _folders(source, destination):
@@ -114,15 +164,15 @@ def _jobs(source: str, destination: str, layout: Layout) -> Iterator[Planned]:
         found = found or bool(names)
         source_prefix, target_prefix = os.path.join(folder, ""), os.path.join(target, "")
         for name in names:
-            yield Job(source_prefix + name, target_prefix + _output_name(name))
+            yield Job(source_prefix + name, target_prefix + _output_name(name, suffix))
     if not found:
         raise OptionsError(
             f"{source}: no .tif or .tiff file in this folder or below it: check the path"
         )
 
 
-def _output_name(name: str) -> str:
-    return (name.rpartition(".")[0] or name) + SUFFIX
+def _output_name(name: str, suffix: str) -> str:
+    return (name.rpartition(".")[0] or name) + suffix
 
 
 def _folders(source: str, destination: str) -> Iterator[tuple[str, list[str] | OSError]]:

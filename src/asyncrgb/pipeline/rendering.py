@@ -171,7 +171,7 @@ class Rendering:
 
     def _piece(self, task: Task) -> Piece:
         assert task.extent is not None  # noqa: S101 - what is ready has a place
-        return (*task.extent, task.length, task.options or self._options)
+        return (*task.extent, task.length, task.action or self._options)
 
     async def _recover(self, batch: list[Task], starts: int, error: Exception) -> None:
         """Replace workers that died, and find the image at fault by rendering each alone.

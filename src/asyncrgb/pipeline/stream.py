@@ -12,8 +12,12 @@ from asyncrgb.pipeline.task import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from asyncrgb.exposure import Exposure
+    from asyncrgb.imaging.statistics import Statistics
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.outcomes import Job, Outcome
     from asyncrgb.pipeline.plan import Planned
+    from asyncrgb.pipeline.worker import Measure
 
 
 class FileTask(Task):
@@ -21,19 +25,23 @@ class FileTask(Task):
 
     Attributes:
         index: its place in the input of its stream.
-        output: the PNG where it does not fit ``extent``.
+        output: the picture where it does not fit ``extent``.
+        worldfile: the text of its world file, if there is to be one.
+        exposure: how the picture came out, if that was looked at.
         outcome: set as soon as there is nothing more to do.
 
     """
 
-    __slots__ = ("index", "job", "outcome", "output", "stream")
+    __slots__ = ("exposure", "index", "job", "outcome", "output", "stream", "worldfile")
 
     def __init__(self, stream: Stream, index: int, job: Job) -> None:
-        super().__init__(job.options)
+        super().__init__(job.options or stream.action)
         self.stream = stream
         self.index = index
         self.job = job
         self.output: bytes | None = None
+        self.worldfile: str | None = None
+        self.exposure: Exposure | None = None
         self.outcome: Outcome | None = None
 
     @property
@@ -48,6 +56,8 @@ class Stream:
     Args:
         deliver: called with the place in the input and the outcome, as each job ends.
         is_fresh: tells which jobs need no work; called on a thread.
+        action: what to do with images whose job does not say; None: as the Converter says.
+        absorb: takes the statistics of images that are measured, a batch at a time.
         enough: number of jobs in line from which on no more are wanted.
 
     """
@@ -57,7 +67,11 @@ class Stream:
         deliver: Callable[[int, Outcome], None],
         is_fresh: Callable[[Job], bool] | None = None,
         enough: int = 1024,
+        action: RenderOptions | Measure | None = None,
+        absorb: Callable[[Statistics], None] | None = None,
     ) -> None:
+        self.action = action
+        self.absorb = absorb
         self.pending: deque[FileTask] = deque()
         self.is_fresh = is_fresh
         self.paused = False

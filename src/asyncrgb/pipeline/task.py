@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.arena import Extent
+    from asyncrgb.pipeline.worker import Measure
 
 
 class Task(ABC):
     """What the workers need to know of an image.
 
     Attributes:
-        options: how to render it; None: as the Converter says.
+        action: how to render it, or that it is to be measured; None: as the Converter says.
         extent: its place in the arena.
         length: bytes of its TIFF, and of its PNG once it is rendered, in ``extent``.
         alone: to be rendered in a batch of its own, as it may have killed a worker.
 
     """
 
-    __slots__ = ("alone", "extent", "length", "options")
+    __slots__ = ("action", "alone", "extent", "length")
 
-    def __init__(self, options: RenderOptions | None) -> None:
-        self.options = options
+    def __init__(self, action: RenderOptions | Measure | None) -> None:
+        self.action = action
         self.extent: Extent | None = None
         self.length = 0
         self.alone = False

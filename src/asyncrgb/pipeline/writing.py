@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from asyncrgb.pipeline.crew import Crew, Demand
 from asyncrgb.pipeline.outcomes import Converted, Failed
+from asyncrgb.pipeline.plan import worldfile_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,9 +75,11 @@ class Writing:
         assert extent is not None  # noqa: S101 - what was rendered has a place
         try:
             if task.wanted:
+                if task.worldfile is not None:  # first: a picture that is there is complete
+                    self._storage.write(worldfile_path(job.destination), task.worldfile.encode())
                 output = task.output or self._arena.view(extent, task.length)
                 self._storage.write(job.destination, output)
-            task.outcome = Converted(job.source, job.destination)
+            task.outcome = Converted(job.source, job.destination, task.exposure)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
             task.outcome = Failed(job.source, error.with_traceback(None))
         finally:

@@ -1,0 +1,41 @@
+"""One image from the bytes of its TIFF to counts of its values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncrgb.imaging import bands, tiff
+from asyncrgb.imaging.bands import Choice
+from asyncrgb.imaging.values import Values
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from asyncrgb.imaging.statistics import Statistics
+    from asyncrgb.options import Limits, RenderOptions
+
+
+def measure(
+    data: Buffer, options: RenderOptions, limits: Limits, into: Statistics, *, every: bool
+) -> None:
+    """Count the values that a stretch would see.
+
+    Args:
+        data: the whole TIFF file.
+        options: which bands are shown, what their values stand for, and which are data.
+        limits: as for ``render``.
+        into: takes the values.
+        every: whether all bands are counted, under their numbers, and not only those that are
+            shown, under 1, 2 and 3 for red, green and blue, or 1 for grey.
+
+    Raises:
+        AsyncRgbError: as ``render`` does.
+
+    """
+    image = tiff.find_image(memoryview(data).cast("B"), limits)
+    if every:
+        choice = Choice(tuple(range(1, image.form.bands + 1)))
+    else:
+        choice = bands.choose(image, options)
+    values = Values(image, choice, options)
+    into.add(values.physical(), range(1, values.channels + 1), values.known)

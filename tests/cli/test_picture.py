@@ -1,0 +1,185 @@
+"""The options of a picture on the command line, from the words to the pixels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from PIL import Image
+
+import asyncrgb
+from asyncrgb.cli import command
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("samples") / "data"
+    asyncrgb.write_samples(folder, 20, seed=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chip(data: Path) -> NDArray[np.uint16]:
+    ms: NDArray[np.uint16] = tifffile.imread(data / "Highway" / "Highway_2.tif")
+    return ms
+
+
+def run(*arguments: str | Path) -> str:
+    """Run the command in this process, with renderers in threads, and give what it prints."""
+    words = [str(each) for each in arguments]
+    done = CliRunner().invoke(command, [*words, "--executor", "thread"], standalone_mode=False)
+    assert done.exception is None, done.output
+    assert done.return_value == 0, done.output
+    return str(done.output)
+
+
+def shown(path: Path) -> NDArray[Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def rgb(chip: NDArray[Any], low: Any, high: Any, most: int = 255) -> NDArray[np.float64]:  # noqa: ANN401 - numbers or arrays
+    scaled: NDArray[np.float64] = most * ((chip - low) / (high - low)).clip(0, 1)
+    return scaled
+
+
+CASES: dict[str, tuple[list[str], Any]] = {
+    "a range for each band": (
+        ["--scale", "0", "3000", "--scale", "100", "2000", "--scale", "5", "2750"],
+        lambda ms: rgb(ms[..., [3, 2, 1]], np.array([0, 100, 5]), np.array([3000, 2000, 2750])),
+    ),
+    "percentiles": (
+        ["--percentile", "2", "98"],
+        lambda ms: rgb(ms[..., [3, 2, 1]], *np.percentile(ms[..., [3, 2, 1]], (2, 98), (0, 1))),
+    ),
+    "joint": (
+        ["--minmax", "--joint"],
+        lambda ms: rgb(ms[..., [3, 2, 1]], ms[..., 1:4].min(), ms[..., 1:4].max()),
+    ),
+    "gamma": (
+        ["--gamma", "2"],
+        lambda ms: 255 * np.sqrt((ms[..., [3, 2, 1]] / 4000).clip(0, 1)),
+    ),
+    "EuroSAT's own": (
+        ["--preset", "eurosat-rgb"],
+        lambda ms: 1 + np.floor(rgb(ms[..., [3, 2, 1]], 0, 2750, 254) + 0.5),
+    ),
+    "the parts of that": (
+        ["--scale", "0", "2750", "--dst-range", "1", "255", "--rounding", "nearest"],
+        lambda ms: 1 + np.floor(rgb(ms[..., [3, 2, 1]], 0, 2750, 254) + 0.5),
+    ),
+    "offset": (
+        ["--offset", "-1000"],
+        lambda ms: rgb(ms[..., [3, 2, 1]].astype(int) - 1000, 0, 4000),
+    ),
+    "grey": (["-b", "8"], lambda ms: rgb(ms[..., 7], 0, 4000)),
+    "bands one by one": (
+        ["-b", "8", "-b", "4", "-b", "3"],
+        lambda ms: rgb(ms[..., [7, 3, 2]], 0, 4000),
+    ),
+    "names": (
+        ["--sensor", "eurosat", "-b", "B8A,red,B03"],
+        lambda ms: rgb(ms[..., [12, 3, 2]], 0, 4000),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_options_become_pixels(
+    case: str, data: Path, chip: NDArray[np.uint16], tmp_path: Path
+) -> None:
+    options, expected = CASES[case]
+    run(data, tmp_path, *options)
+
+    picture = expected(chip).astype(np.uint8)
+    np.testing.assert_array_equal(shown(tmp_path / "Highway_2.png"), picture)
+    assert len(np.unique(picture)) > 20
+
+
+def test_what_has_no_data_is_transparent(
+    data: Path, chip: NDArray[np.uint16], tmp_path: Path
+) -> None:
+    value = int(chip[0, 0, 3])
+    run(data, tmp_path, "-b", "4", "--nodata", str(value), "--alpha")
+
+    grey, alpha = np.moveaxis(shown(tmp_path / "Highway_2.png"), -1, 0)
+    np.testing.assert_array_equal(alpha == 0, chip[..., 3] == value)
+    assert not grey[alpha == 0].any()
+
+
+def test_sixteen_bits(data: Path, chip: NDArray[np.uint16], tmp_path: Path) -> None:
+    run(data, tmp_path, "--bit-depth", "16", "--format", "tiff")
+
+    picture = tifffile.imread(tmp_path / "Highway_2.tif")
+    expected = rgb(chip[..., [3, 2, 1]], 0, 4000, 65535).astype(np.uint16)
+    np.testing.assert_array_equal(picture, expected)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [(".png", "PNG"), (".jpg", "JPEG"), (".jpeg", "JPEG"), (".webp", "WEBP"), (".tiff", "TIFF")],
+)
+def test_the_name_of_a_result_says_its_format(
+    suffix: str, kind: str, data: Path, tmp_path: Path
+) -> None:
+    run(data / "Highway" / "Highway_2.tif", tmp_path / f"one{suffix}")
+
+    with Image.open(tmp_path / f"one{suffix}") as image:
+        assert image.format == kind
+
+
+def test_a_world_file_lies_beside_the_picture(tmp_path: Path, data: Path) -> None:
+    source = tmp_path / "in.tif"
+    place = [
+        (33550, "d", 3, (10.0, 10.0, 0.0), True),
+        (33922, "d", 6, (0.0, 0.0, 0.0, 5000.0, 7000.0, 0.0), True),
+    ]
+    ms = tifffile.imread(data / "Highway" / "Highway_2.tif")
+    tifffile.imwrite(source, ms, planarconfig="contig", photometric="minisblack", extratags=place)
+    run(source, tmp_path / "out", "--worldfile", "--format", "jpeg")
+
+    lines = (tmp_path / "out" / "in.jgw").read_text().split()
+    assert [float(line) for line in lines] == [10, 0, 0, -10, 5005, 6995]
+
+
+def test_statistics_of_one_dataset_stretch_another(
+    data: Path, chip: NDArray[np.uint16], tmp_path: Path
+) -> None:
+    forest = data / "Forest"
+    printed = run("stats", forest, "-o", tmp_path / "stats.json")
+    assert printed.startswith("2 measured, 0 failed in ")
+    run(data, tmp_path, "--stats", tmp_path / "stats.json", "--percentile", "5", "95")
+
+    pixels = np.stack([tifffile.imread(path)[..., [3, 2, 1]] for path in forest.glob("*.tif")])
+    expected = rgb(chip[..., [3, 2, 1]], *np.percentile(pixels, (5, 95), (0, 1, 2)))
+    np.testing.assert_array_equal(shown(tmp_path / "Highway_2.png"), expected.astype(np.uint8))
+
+
+def test_statistics_go_to_stdout_by_themselves(data: Path) -> None:
+    printed = run("stats", data / "Forest", "--quiet")
+
+    assert json.loads(printed)["images"] == 2
+
+
+def test_a_black_run_says_so_and_what_would_help(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 4), "u1")
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        tifffile.imwrite(
+            tmp_path / "in" / f"{name}.tif", pixels, photometric="minisblack", planarconfig="contig"
+        )
+    summary, black, guess = run(tmp_path / "in", tmp_path / "out").splitlines()
+
+    assert summary.startswith("2 converted")
+    assert "nearly all black" in black
+    assert "from 0 to 254" in black
+    assert "--percentile 2 98" in black
+    assert "4,3,2" in guess
+    assert "--sensor" in guess
+    assert run(tmp_path / "in", tmp_path / "out", "-b", "4,3,2", "--minmax").count("\n") == 1
