@@ -11,9 +11,12 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from asyncrgb.errors import BandError, DecodeError, LimitError
+from asyncrgb.imaging import chip as renderer
 from asyncrgb.imaging import render
 from asyncrgb.imaging.chip import picture
 from asyncrgb.options import PRESETS, FixedStretch, Limits, PercentileStretch, RenderOptions
@@ -368,3 +371,31 @@ def by_pillow(path: Path) -> tuple[str, NDArray[Any]]:
     except Exception:  # noqa: BLE001, S110 - many of them are broken by intent
         pass
     return "", np.empty(0)
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=2, max_size=12),
+)
+def test_what_is_remembered_of_one_image_never_shows_in_another(
+    write_tiff: Write, steps: list[tuple[int, int]]
+) -> None:
+    """Palettes, masks, nodata and white that is zero look alike until they are looked at."""
+    pixels = np.arange(12 * 9 * 3, dtype="u1").reshape(12, 9, 3)
+    colours = np.arange(3 * 256, dtype="u2").reshape(3, 256) * 85
+    files = (
+        write_tiff(pixels),
+        write_tiff(pixels, extratags=[(42113, "s", 0, "7", True)]),
+        write_tiff(pixels[..., :1], photometric="miniswhite"),
+        write_tiff(pixels[..., :1], photometric="palette", colormap=colours),
+    )
+    looks = (
+        RenderOptions(),
+        RenderOptions(bands=(1,)),
+        RenderOptions(bands=(1,), nodata=3),
+        RenderOptions(stretch=PercentileStretch()),
+        RenderOptions(alpha=True),
+    )
+    for file, look in steps:
+        remembered = picture(files[file], looks[look], Limits()).file
+        renderer._recipe = None  # noqa: SLF001 - as in a fresh process
+        assert remembered == picture(files[file], looks[look], Limits()).file

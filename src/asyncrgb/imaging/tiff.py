@@ -71,8 +71,11 @@ class Image(NamedTuple):
             LimitError: more than memory holds.
 
         """
-        with _our_errors(self.data):
+        try:  # without _our_errors, which costs more than a view
             return self.reader(bands)
+        except Exception as error:
+            with _our_errors(self.data):
+                raise error from None
 
     def read_mask(self) -> NDArray[np.bool_] | None:
         """Tell which pixels (height, width) have data, if a mask in the file says so.
