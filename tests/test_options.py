@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asyncrgb import machine
 from asyncrgb.errors import OptionsError
 from asyncrgb.formats import FORMATS
 from asyncrgb.options import (
@@ -19,7 +20,6 @@ from asyncrgb.options import (
     Limits,
     PercentileStretch,
     RenderOptions,
-    available_processors,
 )
 
 Options = FixedStretch | PercentileStretch | RenderOptions | Limits
@@ -80,6 +80,8 @@ def test_the_default_limits() -> None:
         "max_pixels": 2**28,
         "max_bands": 4096,
         "max_expansion": 1100,
+        "timeout": None,
+        "worker_memory": None,
     }
 
 
@@ -254,7 +256,7 @@ def test_the_pixel_limit_is_a_number(pixels: Any) -> None:  # noqa: ANN401 - wro
 
 
 def test_workers_follow_the_processors_unless_they_are_given() -> None:
-    assert Limits().worker_count == available_processors() >= 1
+    assert Limits().worker_count == machine.processors() >= 1
     assert Limits(workers=3).worker_count == 3
 
 
@@ -409,3 +411,16 @@ def test_stretches_are_right_or_refused(low: object, high: object) -> None:
 @given(field=st.sampled_from([field.name for field in dataclasses.fields(Limits)]), value=anything)
 def test_limits_are_right_or_refused(field: str, value: object) -> None:
     assert is_answered(Limits, **{field: value})
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 0.0001, 1e9, True, "5"])
+def test_a_timeout_is_a_number_of_seconds(timeout: object) -> None:
+    with pytest.raises(OptionsError, match=r"timeout .* seconds"):
+        Limits(timeout=timeout)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("memory", [-1, 1, 2**20 - 1, 1.5, True, "1G"])
+def test_the_memory_of_a_worker_is_a_megabyte_or_more_or_any(memory: object) -> None:
+    with pytest.raises(OptionsError, match=r"worker memory .* or 0 for no limit"):
+        Limits(worker_memory=memory)  # type: ignore[arg-type]
+    assert Limits(worker_memory=0).worker_memory == 0

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
         Job,
         Measured,
         Outcome,
+        Pending,
         Report,
+        Trace,
         UpToDate,
     )
     from asyncrgb.pipeline.plan import count_sources
@@ -72,6 +74,7 @@ __all__ = [
     "Measured",
     "OptionsError",
     "Outcome",
+    "Pending",
     "PercentileStretch",
     "RenderOptions",
     "RenderTimeoutError",
@@ -79,6 +82,7 @@ __all__ = [
     "Sensor",
     "SerialExecutor",
     "Statistics",
+    "Trace",
     "UpToDate",
     "WorkerCrashError",
     "convert",
@@ -101,7 +105,9 @@ _HOMES = {
     "imaging.statistics": "Statistics",
     "options": "PRESETS FixedStretch Limits PercentileStretch RenderOptions",
     "pipeline.converter": "Converter convert measure",
-    "pipeline.outcomes": "Converted Counters Failed Job Measured Outcome Report UpToDate",
+    "pipeline.outcomes": (
+        "Converted Counters Failed Job Measured Outcome Pending Report Trace UpToDate"
+    ),
     "pipeline.plan": "count_sources",
     "pipeline.pool": "SerialExecutor",
     "imaging": "render",

@@ -1,18 +1,25 @@
 """``python -m asyncrgb``, and the entry point of the command."""
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
-    """Run the command; Ctrl-C while it is loaded ends it without a traceback too."""
+    """Run the command; a signal while it is loaded, and has begun nothing, just ends it."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
     _open_standard_streams()
-    try:
-        from asyncrgb.cli import main as run  # noqa: PLC0415 - what takes the time
+    from asyncrgb.cli import main as run  # noqa: PLC0415 - what takes the time
 
-        run()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run()
+
+
+def _leave(number: int, _: object) -> None:
+    """Leave without an exception, which could come out anywhere and say anything."""
+    os._exit(128 + number)
 
 
 def _open_standard_streams() -> None:

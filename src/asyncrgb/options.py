@@ -7,12 +7,11 @@ reads them from here.
 from __future__ import annotations
 
 import math
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from asyncrgb import sensors
+from asyncrgb import machine, sensors
 from asyncrgb.errors import OptionsError
 from asyncrgb.formats import FORMATS
 
@@ -33,6 +32,8 @@ _MAX_COMPRESS_LEVEL: Final = 9
 _MAX_QUALITY: Final = 100
 _MAX_READS: Final = 4096
 _MIN_MEMORY: Final = 2**20
+_SHORTEST: Final = 0.001  # seconds
+_LONGEST: Final = 10**7
 
 
 def _check(ok: bool, message: str) -> None:  # noqa: FBT001 - a predicate reads best in first place
@@ -363,6 +364,11 @@ class Limits:
         max_expansion: most decoded bytes for each byte of a file, where they are more than
             64 MiB: deflate cannot reach 1,032, so what declares more is a bomb, or empty.
             0 switches the limit off.
+        timeout: most seconds that a worker may take for an image; None: as many as it takes.
+            For worker processes of asyncrgb's own only.
+        worker_memory: bytes that each worker process may allocate for its images, besides what
+            it starts with; None: its share of the memory that this process may use; 0: any
+            number.
 
     Raises:
         OptionsError: a value cannot be used; the message says what can.
@@ -377,6 +383,8 @@ class Limits:
     max_pixels: int = 2**28
     max_bands: int = 4096
     max_expansion: int = 1100
+    timeout: float | None = None
+    worker_memory: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("workers", "reads", "writes", "batch"):
@@ -390,6 +398,7 @@ class Limits:
             _is_whole(self.memory) and self.memory >= _MIN_MEMORY,
             f"memory {self.memory}: give {_MIN_MEMORY} bytes (1M) or more",
         )
+        self._check_workers()
         for name in ("max_pixels", "max_bands", "max_expansion"):
             value = getattr(self, name)
             _check(
@@ -397,14 +406,23 @@ class Limits:
                 f"{name} {value}: give a whole number, or 0 for no limit",
             )
 
+    def _check_workers(self) -> None:
+        _check(
+            self.timeout is None
+            or (_is_number(self.timeout) and _SHORTEST <= self.timeout <= _LONGEST),
+            f"timeout {self.timeout}: give a number of seconds from {_SHORTEST} to {_LONGEST}",
+        )
+        _check(
+            self.worker_memory is None
+            or (
+                _is_whole(self.worker_memory)
+                and (self.worker_memory >= _MIN_MEMORY or self.worker_memory == 0)
+            ),
+            f"worker memory {self.worker_memory}: give {_MIN_MEMORY} bytes (1M) or more, "
+            "or 0 for no limit",
+        )
+
     @property
     def worker_count(self) -> int:
-        """Number of workers: ``workers``, or the processors this process may run on."""
-        return self.workers or available_processors()
-
-
-def available_processors() -> int:
-    """Count the processors this process may run on, its CPU affinity respected."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        """Number of workers: ``workers``, or the processors this process may keep busy."""
+        return self.workers or machine.processors()

@@ -244,7 +244,17 @@ def test_version_is_that_of_the_package() -> None:
 
 def test_help_names_every_option_with_its_default() -> None:
     text = asyncrgb_command("--help").stdout
-    groups = ("Bands", "Stretch", "Values", "Picture", "Files", "Limits", "Terminal", "Commands")
+    groups = (
+        "Bands",
+        "Stretch",
+        "Values",
+        "Picture",
+        "Files",
+        "Limits",
+        "Faults",
+        "Terminal",
+        "Commands",
+    )
     for group in (f"{each}:" for each in groups):
         assert group in text
     shown = " ".join(text.split())

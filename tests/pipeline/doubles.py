@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from asyncrgb.pipeline.arena import Arena, Extent
-from asyncrgb.pipeline.worker import Rendered, Rich
+from asyncrgb.pipeline.worker import Answer, Rich, TooLarge
 
 
 class FakeStorage:
@@ -67,20 +67,23 @@ class ThreadedExecutor(Executor):
         self.batches: list[int] = []
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401, ARG002
-        _, pieces, _ = args
-        self.batches.append(len(pieces))
-        return self._threads.submit(self._batch, pieces)
+        (order,) = args
+        self.batches.append(len(order.pieces))
+        return self._threads.submit(self._batch, order.pieces)
 
-    def _batch(self, pieces: Any) -> list[Rendered]:  # noqa: ANN401
-        return [self._one(Extent(start, size), length) for start, size, length, _ in pieces]
+    def _batch(self, pieces: Any) -> list[Answer]:  # noqa: ANN401
+        return [
+            self._one(Extent(start, size), length, piped=piped)
+            for start, size, length, _, piped in pieces
+        ]
 
-    def _one(self, extent: Extent, length: int) -> Rendered:
+    def _one(self, extent: Extent, length: int, *, piped: bool) -> Answer:
         view = self._arena().view(extent)
         try:
             picture = self._render(bytes(view[:length]))
         except ValueError as error:
             return error
         if len(picture) > extent.size:
-            return Rich(len(picture), picture, None, None)
+            return Rich(len(picture), picture, None, None) if piped else TooLarge(len(picture))
         view[: len(picture)] = picture
         return len(picture)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from asyncrgb.pipeline.arena import Arena
-from asyncrgb.pipeline.files import LocalFiles, write_atomically
+from asyncrgb.pipeline.files import LocalFiles, bare, write_atomically
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 107_244])
@@ -85,3 +85,21 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_pa
     assert f"File too large: '{path}'" in done.stderr
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_process_that_was_forked_leaves_files_under_a_name_of_its_own() -> None:
+    code = (
+        "import os; from asyncrgb.pipeline.files import Owner; ours = Owner.name;"
+        "child = os.fork();"
+        "os._exit(Owner.name == ours) if not child else print(os.waitpid(child, 0)[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
+def test_a_kept_error_holds_on_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        write_atomically(str(tmp_path / "file" / "a.png"), b"data")
+    error = bare(caught.value)
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)

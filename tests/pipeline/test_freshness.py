@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asyncrgb import FixedStretch, Job, RenderOptions
-from asyncrgb.pipeline.freshness import RECORD, Freshness
+from asyncrgb.pipeline.freshness import RECORD, Freshness, forget_if_replaced, has_record
 
 
 @pytest.fixture
@@ -86,3 +86,29 @@ def test_only_a_new_or_changed_record_is_anew(job: Job) -> None:
 def test_the_folder_is_made(tmp_path: Path) -> None:
     Freshness.of(str(tmp_path / "new" / "out"), RenderOptions())
     assert (tmp_path / "new" / "out" / RECORD).is_file()
+
+
+def test_looking_writes_nothing(tmp_path: Path) -> None:
+    assert Freshness.seen(str(tmp_path / "out"), RenderOptions()).anew
+    assert not (tmp_path / "out").exists()
+    Freshness.of(str(tmp_path / "out"), RenderOptions())
+    assert not Freshness.seen(str(tmp_path / "out"), RenderOptions()).anew
+    assert Freshness.seen(str(tmp_path / "out"), RenderOptions(compress_level=9)).anew
+
+
+def test_a_source_that_cannot_be_seen_is_not_fresh(job: Job) -> None:
+    freshness = state(job)
+    Path(job.destination).touch()
+    Path(job.source).unlink()
+    assert not freshness.is_fresh(job), "reading it says what is wrong"
+    assert freshness.sift([job]) == [job]
+
+
+def test_a_record_that_another_run_has_replaced_is_forgotten(tmp_path: Path) -> None:
+    mine, other = RenderOptions(), RenderOptions(compress_level=9)
+    Freshness.of(str(tmp_path), mine)
+    forget_if_replaced(str(tmp_path), mine)
+    assert has_record(str(tmp_path))
+    Freshness.of(str(tmp_path), other)
+    forget_if_replaced(str(tmp_path), mine)
+    assert not has_record(str(tmp_path))

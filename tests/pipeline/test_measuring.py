@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 from numpy.typing import NDArray
@@ -60,7 +62,8 @@ def stretched(chip: NDArray[np.uint16], ranges: NDArray[np.float64]) -> NDArray[
 
 def picture(path: str) -> NDArray[np.uint8]:
     with Image.open(path) as image:
-        return np.asarray(image)
+        values: NDArray[np.uint8] = np.asarray(image)
+    return values
 
 
 def test_the_percentiles_of_a_dataset_are_those_of_all_its_pixels(
@@ -178,6 +181,27 @@ def test_two_measurements_at_once_do_not_mix(chips: Path, run: Run) -> None:
     river, lake = run(both())
     assert (river.images, lake.images) == (9, 9)
     assert river.bands[8].maximum > lake.bands[8].maximum
+
+
+def test_a_worker_that_dies_costs_no_statistics(chips: Path, run: Run) -> None:
+    async def measured() -> tuple[Statistics, Counters]:
+        killed: list[int] = []
+
+        def kill(_: Outcome) -> None:
+            children = psutil.Process().children(recursive=True)
+            workers = [each for each in children if each.nice() > 0]
+            if workers and not killed:
+                killed.append(workers[0].pid)
+                os.kill(workers[0].pid, signal.SIGKILL)
+
+        async with Converter(limits=Limits(workers=2, batch=8)) as converter:
+            statistics = await converter.measure(chips, on_outcome=kill)
+            assert killed
+            return statistics, converter.counters()
+
+    statistics, counters = run(measured())
+    assert statistics.images == 90
+    assert counters == REST
 
 
 def test_one_image_is_no_dataset(chips: Path, tmp_path: Path, run: Run) -> None:

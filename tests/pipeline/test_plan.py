@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from asyncrgb import CollisionError, Failed, Job, OptionsError, count_sources
+from asyncrgb.pipeline import listing
 from asyncrgb.pipeline.plan import plan
 
 
@@ -83,6 +84,7 @@ def test_the_first_of_two_sources_keeps_their_output(
 ) -> None:
     touch(tmp_path, *names)
     first, second = plan(str(tmp_path), str(tmp_path / "out"), layout)  # type: ignore[arg-type]
+    assert first is not None
     assert first.source == str(tmp_path / names[0])
     assert isinstance(first, Job)
     assert isinstance(second, Failed)
@@ -144,6 +146,7 @@ def test_a_folder_that_cannot_be_listed_is_reported_and_the_rest_goes_on(tmp_pat
     (tmp_path / "A").chmod(0o700)
     assert isinstance(first, Failed)
     assert isinstance(first.error, PermissionError)
+    assert second is not None
     assert second.source == str(tmp_path / "B" / "b.tif")
 
 
@@ -151,3 +154,16 @@ def test_count_is_the_number_of_outcomes(tmp_path: Path) -> None:
     touch(tmp_path, "A/x.tif", "B/x.tif", "out/y.tif", "z.txt")
     assert count_sources(tmp_path, tmp_path / "out") == 2
     assert count_sources(tmp_path / "A" / "x.tif", tmp_path / "out") == 1
+
+
+def test_a_large_folder_comes_in_order_and_takes_breath(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n * 7919 % 10_007}.tif" for n in range(1, 10_000)]
+    touch(tmp_path, *names)
+    monkeypatch.setattr(listing, "_BREATH_SECONDS", 0)
+    planned = list(plan(str(tmp_path), str(tmp_path / "out"), "flat"))
+    found = [os.path.basename(each.source) for each in planned if each is not None]
+    assert found == sorted(names)
+    assert planned.count(None) == len(names)
+    assert count_sources(tmp_path, tmp_path / "out") == len(names)

@@ -5,8 +5,10 @@ Uses the public API only, and imports it when a command runs: ``--help`` needs n
 
 from __future__ import annotations
 
-import signal
+import logging
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +18,9 @@ from asyncrgb.cli.info import info
 from asyncrgb.cli.parameters import CommandGroup
 from asyncrgb.cli.sample import sample
 from asyncrgb.cli.stats import stats
-from asyncrgb.cli.terminal import explain
+from asyncrgb.cli.stopping import Stopper
+from asyncrgb.cli.terminal import tell
+from asyncrgb.cli.words import StdoutError, explain, is_unread, to_stdout
 from asyncrgb.errors import AsyncRgbError, OptionsError
 
 if TYPE_CHECKING:
@@ -30,23 +34,65 @@ command = CommandGroup(name="asyncrgb", default=convert, commands=[convert, info
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and exit: 0 all well, 1 some files failed, 2 usage, 130 interrupted."""
-    sys.exit(_run(arguments))
+    """Run the command and exit.
+
+    0: all is well; 1: some files failed, or errors ended the run; 2: usage, or nothing was
+    begun; 130, 143: Ctrl-C, SIGTERM.
+    """
+    with suppress(AttributeError, OSError):  # whatever stands in for stdout
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # the same
+    stopper = Stopper()
+    code = stopper.exit_code(_flushed(_run(arguments, stopper)))
+    stopper.retire()
+    sys.exit(code)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, stopper: Stopper) -> int:
     """Run the command; the one place where errors become messages and exit codes."""
     try:
-        return command.main(arguments, prog_name="asyncrgb", standalone_mode=False) or 0
+        return _called(arguments, stopper)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # on the way out already
         return INTERRUPTED
-    except (OptionsError, OSError) as error:
-        click.echo(f"asyncrgb: {explain(error)}", err=True)
-        return USAGE_ERROR
-    except AsyncRgbError as error:
-        click.echo(f"asyncrgb: {explain(error)}", err=True)
-        return FAILED
+    except Exception as error:  # noqa: BLE001 - nobody is to see a traceback who has not asked
+        return _told(error)
+
+
+def _called(arguments: Sequence[str] | None, stopper: Stopper) -> int:
+    try:
+        return (
+            command.main(arguments, prog_name="asyncrgb", standalone_mode=False, obj=stopper) or 0
+        )
+    except SystemExit as error:  # click's, where nobody reads its help
+        return int(error.code or 0)
+
+
+def _told(error: Exception) -> int:
+    """Tell what is wrong, and give the exit code that stands for it."""
+    if isinstance(error, (AsyncRgbError, OSError, MemoryError)):
+        tell(f"asyncrgb: {explain(error)}", err=True)
+    else:
+        logging.getLogger("asyncrgb").info("an error of asyncrgb itself", exc_info=error)
+        tell(f"asyncrgb: {explain(error)}: please report it; --verbose tells more", err=True)
+    begun_nothing = isinstance(error, (OptionsError, OSError)) and not isinstance(
+        error, StdoutError
+    )
+    return USAGE_ERROR if begun_nothing else FAILED
+
+
+def _flushed(code: int) -> int:
+    """Let go what is left for stdout; that it cannot be written is an error, unless it is a pipe.
+
+    Left to the interpreter, it would be a traceback.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        problem = to_stdout(error)
+        return code if is_unread(problem) else code or _told(problem)
+    return code

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from asyncrgb.cli.limits import fault_options, limit_options, limits, terminal_options
+from asyncrgb.cli.outlets import Forecast, Outlets, ReportFile
 from asyncrgb.cli.parameters import GroupedCommand, GroupedOption
 from asyncrgb.cli.picture import picture_options, render_options
-from asyncrgb.cli.running import limit_options, limits, logger, run, terminal_options
-from asyncrgb.cli.terminal import Progress
+from asyncrgb.cli.running import Setting, logger
+from asyncrgb.cli.session import carry_out
+from asyncrgb.cli.stopping import Stopper
+from asyncrgb.cli.terminal import CONVERTING, FORECAST, Progress
 from asyncrgb.options import PercentileStretch
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Mapping
 
-    from asyncrgb import Report
+    from asyncrgb import Converter, Outcome, Report
+    from asyncrgb.options import RenderOptions
 
 _files = partial(click.option, cls=GroupedOption, group="Files")
+
+# what Converter.convert takes under the same names
+_AS_GIVEN: Final = ("layout", "force", "dry_run", "on_error", "max_errors")
 
 
 @click.command(cls=GroupedCommand)
@@ -34,7 +41,10 @@ _files = partial(click.option, cls=GroupedOption, group="Files")
     help="All results in one folder, or in folders as in SRC.",
 )
 @_files("--force", is_flag=True, help="Convert also what is up to date.")
+@_files("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
+@_files("--fsync", is_flag=True, help="Have each result on the disk before it gets its name.")
 @limit_options
+@fault_options
 @terminal_options
 @click.version_option(package_name="asyncrgb", message="asyncrgb %(version)s")
 def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401 - click's
@@ -46,31 +56,54 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     new or changed is converted.
     """
     options = render_options(given, source, destination)
-    most = limits(given)
-    log = logger(verbose=given["verbose"])
-    log.info("%s, %s, executor=%s", options, most, given["executor"])
-    stretch = options.stretch
-    twice = isinstance(stretch, PercentileStretch) and stretch.scope == "dataset"
-    bar = given["progress"] and not given["quiet"]
-    count = partial(_count, source, destination, 2 if twice else 1)
+    setting = Setting(options, limits(given), given["executor"], given["fsync"])
+    logger(verbose=given["verbose"]).info("%s", setting)
+    outlets = _outlets(given)
+    progress = _progress(given, partial(_count, source, destination, options))
 
-    def work(executor: Executor | None) -> Coroutine[Any, Any, Report]:
-        from asyncrgb import convert as convert_all  # noqa: PLC0415 - what --help does not need
+    def take(outcome: Outcome) -> None:
+        progress.take(outcome)
+        outlets.take(outcome)
 
-        files = {name: given[name] for name in ("layout", "force")}
-        take = progress.take
-        return convert_all(
-            source, destination, options, limits=most, executor=executor, on_outcome=take, **files
+    async def job(converter: Converter) -> Report:
+        outlets.when_failed = converter.drain
+        report = await converter.convert(
+            source,
+            destination,
+            on_outcome=take,
+            trace=given["report"] is not None,
+            **{name: given[name] for name in _AS_GIVEN},
         )
+        outlets.close()
+        if report.stopped and not Stopper.has_signal():
+            progress.say("asyncrgb: stopped by errors: the same command goes on from here")
+        return report
 
-    with Progress(bar=bar, count=count) as progress:
-        run(work, given["executor"], most)
-    if not given["quiet"]:
-        click.echo("\n".join([progress.summary(), *progress.advice()]))
-    return 1 if progress.counts["Failed"] else 0
+    report, code = carry_out(setting, job, progress)
+    return 1 if report is not None and report.stopped else code
 
 
-def _count(source: str, destination: str, passes: int) -> int:
+def _outlets(given: Mapping[str, Any]) -> Outlets:
+    """Open all that outcomes go to; what cannot be opened is an error before anything begins."""
+    forecasts = [Forecast(failures_only=given["quiet"])] if given["dry_run"] else []
+    reports = [ReportFile(given["report"])] if given["report"] is not None else []
+    return Outlets([*reports, *forecasts])
+
+
+def _progress(given: Mapping[str, Any], count: Callable[[], int]) -> Progress:
+    bar = given["progress"] and not given["dry_run"]
+    return Progress(
+        FORECAST if given["dry_run"] else CONVERTING,
+        quiet=given["quiet"],
+        count=count if bar else None,
+        failures=not given["dry_run"],
+    )
+
+
+def _count(source: str, destination: str, options: RenderOptions) -> int:
+    """Count the steps of a bar: with percentiles of a dataset there are two for each image."""
     from asyncrgb import count_sources  # noqa: PLC0415 - needed only for a bar
 
-    return passes * count_sources(source, destination)
+    stretch = options.stretch
+    twice = isinstance(stretch, PercentileStretch) and stretch.scope == "dataset"
+    return (2 if twice else 1) * count_sources(source, destination)

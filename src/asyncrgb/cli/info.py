@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from asyncrgb.cli.running import size_options
+from asyncrgb.cli.limits import size_options
 from asyncrgb.cli.suggestion import suggest
-from asyncrgb.cli.terminal import shown
+from asyncrgb.cli.terminal import tell
+from asyncrgb.cli.words import shown
 from asyncrgb.options import FixedStretch, Limits
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def info(file: str, *, as_json: bool, **limits: int) -> None:
     with open(file, "rb") as opened:
         data = opened.read()
     found = describe(data, limits=Limits(**limits))
-    click.echo(_json(file, found) if as_json else "\n".join(_lines(file, found)))
+    tell(_json(file, found) if as_json else "\n".join(_lines(file, found)))
 
 
 # For machines.

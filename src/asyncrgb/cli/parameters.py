@@ -91,6 +91,15 @@ def byte_size(text: str) -> int:
     return int(parsed[1]) * _UNITS[parsed[2].upper()]
 
 
+def seconds(text: str) -> float | None:
+    """Turn "2.5" into 2.5; 0 is no time at all, which is how to say that there is no limit."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}: give a number of seconds, or 0 for any time") from None
+    return value or None
+
+
 def shown_size(size: int) -> str:
     """Write a size the way it is given."""
     for unit, factor in reversed(_UNITS.items()):

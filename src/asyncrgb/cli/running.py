@@ -1,121 +1,45 @@
-"""How a run goes on: its limits, its workers, its event loop, and Ctrl-C."""
+"""How a run goes on: its log, its workers, its event loop, its end."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
 import sys
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-import click
-
-from asyncrgb.cli.parameters import GroupedOption, byte_size, default_of, in_order, shown_size
-from asyncrgb.options import Limits
+from asyncrgb.cli.stopping import held_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from asyncio import Task
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+
+    from asyncrgb import Converter
+    from asyncrgb.cli.stopping import Stopper, Voice
+    from asyncrgb.options import Limits, RenderOptions
 
 _T = TypeVar("_T")
 
-_option = partial(click.option, cls=GroupedOption)
-_limit = partial(_option, group="Limits")
-_terminal = partial(_option, group="Terminal")
-_default = partial(default_of, Limits)
-
-size_options = in_order(
-    _limit(
-        "--limit-pixels",
-        "max_pixels",
-        type=int,
-        metavar="N",
-        default=_default("max_pixels"),
-        show_default=True,
-        help="Largest height times width of an image; 0: any.",
-    ),
-    _limit(
-        "--limit-bands",
-        "max_bands",
-        type=int,
-        metavar="N",
-        default=_default("max_bands"),
-        show_default=True,
-        help="Most bands of an image; 0: any number.",
-    ),
-    _limit(
-        "--limit-expansion",
-        "max_expansion",
-        type=int,
-        metavar="N",
-        default=_default("max_expansion"),
-        show_default=True,
-        help="Most decoded bytes for each byte of a file, where they are more than 64 MiB; 0: any.",
-    ),
-)
-
-limit_options = in_order(
-    _limit(
-        "--workers",
-        type=int,
-        metavar="N",
-        show_default="one for each processor",
-        help="Renderers at work at once.",
-    ),
-    _limit(
-        "--reads",
-        type=int,
-        metavar="N",
-        default=_default("reads"),
-        show_default=True,
-        help="Most reads in flight; fast storage never needs as many.",
-    ),
-    _limit(
-        "--writes",
-        type=int,
-        metavar="N",
-        default=_default("writes"),
-        show_default=True,
-        help="Most writes in flight.",
-    ),
-    _limit(
-        "--memory",
-        type=byte_size,
-        metavar="SIZE",
-        default=shown_size(_default("memory")),
-        show_default=True,
-        help="Image data held at any moment.",
-    ),
-    size_options,
-    _limit(
-        "--executor",
-        type=click.Choice(["process", "thread", "serial"]),
-        default="process",
-        show_default=True,
-        help="Where to render: in processes, in threads, or in the main thread.",
-    ),
-)
-
-terminal_options = in_order(
-    _terminal(
-        "--progress/--no-progress", default=True, help="Bar on stderr, where it is a terminal."
-    ),
-    _terminal("-q", "--quiet", is_flag=True, help="No bar and no summary; failures only."),
-    _terminal("-v", "--verbose", is_flag=True, help="Say with which settings the run goes on."),
-)
-
-_LIMITS = ("workers", "reads", "writes", "memory", "max_pixels", "max_bands", "max_expansion")
+_WRITE_SECONDS: Final = 0.2
+_PAUSE: Final = 0.002
 
 
-def limits(given: Mapping[str, Any]) -> Limits:
-    """Turn what was given on the command line into limits.
+class Setting(NamedTuple):
+    """What a run goes on with.
 
-    Raises:
-        OptionsError: a value cannot be used.
+    Attributes:
+        options: how to render.
+        limits: how much of the machine to use.
+        executor: where to render: process, thread or serial.
+        fsync: whether a file is only said to be there when it is on the disk.
 
     """
-    return Limits(**{name: given[name] for name in _LIMITS})
+
+    options: RenderOptions
+    limits: Limits
+    executor: str
+    fsync: bool = False
 
 
 def logger(*, verbose: bool) -> logging.Logger:
@@ -126,64 +50,116 @@ def logger(*, verbose: bool) -> logging.Logger:
     return log
 
 
-def run(work: Callable[[Executor | None], Coroutine[Any, Any, _T]], kind: str, most: Limits) -> _T:
-    """Run ``work`` in an event loop, uvloop's where it is installed.
+def run(
+    setting: Setting,
+    job: Callable[[Converter], Coroutine[Any, Any, _T]],
+    stopper: Stopper | None,
+    voice: Voice,
+) -> _T | None:
+    """Run ``job`` in an event loop, uvloop's where it is installed.
 
     Args:
-        work: is given the executor to use; None: worker processes.
-        kind: of executor: process, thread or serial.
-        most: number of threads.
+        setting: what it goes on with.
+        job: is given the Converter to use.
+        stopper: takes the signals meanwhile, and afterwards; None: whoever calls does.
+        voice: says that a signal has come.
+
+    Returns:
+        What the job did; None: a signal came, and it was dropped.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C, where there is no stopper.
 
     """
-    if kind == "process":
-        _start_fork_server()
+    server = _start_fork_server() if setting.executor == "process" else None
+    with (
+        nullcontext() if stopper is None else stopper.accompanied(server),
+        _executor(setting.executor, setting.limits) as executor,
+    ):
+        return _run(_converter(setting, executor), job, stopper, voice)
+
+
+def _run(
+    converter: Converter,
+    job: Callable[[Converter], Coroutine[Any, Any, _T]],
+    stopper: Stopper | None,
+    voice: Voice,
+) -> _T | None:
     import asyncio  # noqa: PLC0415 - 60 ms that --help does not need
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            return runner.run(_until_interrupted(work(_executor(kind, most))))
+            return runner.run(_carry_out(converter, job, stopper, voice))
         except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
+            if stopper is None:
+                raise KeyboardInterrupt from None
+            return None
 
 
-async def _until_interrupted(work: Coroutine[Any, Any, _T]) -> _T:
-    """Cancel ``work`` at the first Ctrl-C; impatient ones do not disturb its clearing up."""
+async def _carry_out(
+    converter: Converter,
+    job: Callable[[Converter], Coroutine[Any, Any, _T]],
+    stopper: Stopper | None,
+    voice: Voice,
+) -> _T:
+    """Carry out the job, which alone is cancelled: the clearing up after it is not."""
     import asyncio  # noqa: PLC0415 - loaded already
 
-    task = asyncio.ensure_future(work)
-    with contextlib.suppress(NotImplementedError):  # Windows has only the interpreter's way
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _once(task.cancel))
-    return await task
+    async with converter:
+        task = asyncio.ensure_future(job(converter))
+        if stopper is None:
+            return await task
+        with stopper.guarding(_Work(converter, task), asyncio.get_running_loop(), voice):
+            return await task
 
 
-def _once(action: Callable[[], object]) -> Callable[[], None]:
-    actions = [action]
+class _Work:
+    """What the stopper stops."""
 
-    def act() -> None:
-        if actions:
-            actions.pop()()
+    def __init__(self, converter: Converter, task: Task[Any]) -> None:
+        self._converter = converter
+        self._task = task
+        self._until: float | None = None
 
-    return act
+    def drain(self) -> None:
+        self._converter.drain()
+
+    def cancel(self) -> None:
+        """Drop what is under way; not what is being written, which would be there, uncounted."""
+        loop = self._task.get_loop()
+        self._until = self._until or loop.time() + _WRITE_SECONDS
+        if self._converter.counters().writing and loop.time() < self._until:
+            loop.call_later(_PAUSE, self.cancel)
+        else:
+            self._task.cancel()
 
 
-def _start_fork_server() -> None:
+def _start_fork_server() -> int | None:
     """Let the parent of the workers load what they need while this process loads the rest.
 
     Loaded once, it is shared by all of them. Not for the library to do: a process has only
     one fork server, and its host may want it otherwise.
+
+    Ctrl-C and the like reach every process of a terminal. They are ours alone: to the fork
+    server they stay held back for good, and its workers do as they are told when they start.
+
+    Returns:
+        The process, as far as this Python tells.
+
     """
     import multiprocessing  # noqa: PLC0415 - 20 ms that --help does not need
 
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        from multiprocessing import forkserver  # noqa: PLC0415 - not there on Windows
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return None
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
 
-        multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging"])
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is ours alone
+    multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging"])
+    with held_back():
+        resource_tracker.ensure_running()  # which lets some signals through when it is done
+    with held_back():
         forkserver.ensure_running()
-        signal.signal(signal.SIGINT, handler)
+    server = getattr(forkserver, "_forkserver", None)
+    return getattr(server, "_forkserver_pid", None)
 
 
 def _loop_factory() -> Callable[[], Any] | None:
@@ -194,9 +170,16 @@ def _loop_factory() -> Callable[[], Any] | None:
     return uvloop.new_event_loop
 
 
-def _executor(kind: str, most: Limits) -> Executor | None:
+def _converter(setting: Setting, executor: Executor | None) -> Converter:
+    from asyncrgb import Converter  # noqa: PLC0415 - what --help does not need
+
+    return Converter(setting.options, limits=setting.limits, executor=executor, fsync=setting.fsync)
+
+
+def _executor(kind: str, most: Limits) -> AbstractContextManager[Executor | None]:
+    """Give the executor, which is to be left when it has come to rest."""
     if kind == "process":
-        return None
+        return nullcontext()
     if kind == "thread":
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - needed only here
 

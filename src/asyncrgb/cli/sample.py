@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from asyncrgb.cli.terminal import tell
+from asyncrgb.cli.words import shown
+
 
 @click.command()
 @click.argument("destination", metavar="DST")
@@ -25,4 +28,4 @@ def sample(destination: str, count: int, seed: int) -> None:
     from asyncrgb import write_samples  # noqa: PLC0415 - numpy, which --help does not need
 
     paths = write_samples(destination, count, seed=seed)
-    click.echo(f"{len(paths)} chips written to {destination}")
+    tell(f"{len(paths)} chips written to {shown(destination)}")

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from asyncrgb.cli.limits import limit_options, limits, terminal_options
 from asyncrgb.cli.parameters import GroupedCommand
 from asyncrgb.cli.picture import value_options
-from asyncrgb.cli.running import limit_options, limits, run, terminal_options
-from asyncrgb.cli.terminal import Progress
+from asyncrgb.cli.running import Setting
+from asyncrgb.cli.session import carry_out
+from asyncrgb.cli.stopping import Stopper
+from asyncrgb.cli.terminal import MEASURING, Progress, tell
+from asyncrgb.cli.words import explain
 from asyncrgb.options import RenderOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from concurrent.futures import Executor
+    from asyncrgb import Converter, Statistics
 
-    from asyncrgb import Statistics
+_STDOUT = "-"
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("source", metavar="SRC")
-@click.option("-o", "--output", metavar="FILE", default="-", help="Where to; - is stdout.")
+@click.option("-o", "--output", metavar="FILE", default=_STDOUT, help="Where to; - is stdout.")
 @value_options
 @limit_options
 @terminal_options
@@ -36,20 +39,27 @@ def stats(source: str, output: str, **given: Any) -> int:  # noqa: ANN401 - clic
     too. Give the same --nodata, --unscale and --offset there.
     """
     options = RenderOptions(**{name: given[name] for name in ("nodata", "unscale", "offset")})
-    most = limits(given)
-    bar = given["progress"] and not given["quiet"]
+    setting = Setting(options, limits(given), given["executor"])
+    _write(output, None)
+    progress = Progress(
+        MEASURING,
+        quiet=given["quiet"],
+        count=partial(_count, source) if given["progress"] else None,
+        summary_on_stderr=output == _STDOUT,
+    )
 
-    def work(executor: Executor | None) -> Coroutine[Any, Any, Statistics]:
-        from asyncrgb import measure  # noqa: PLC0415 - what --help does not need
+    async def job(converter: Converter) -> Statistics:
+        return await converter.measure(source, on_outcome=progress.take)
 
-        return measure(source, options, limits=most, executor=executor, on_outcome=progress.take)
-
-    with Progress(bar=bar, count=partial(_count, source)) as progress:
-        statistics = run(work, given["executor"], most)
-    _write(output, statistics.to_json())
-    if not given["quiet"]:
-        click.echo(progress.summary("Measured"), err=output == "-")
-    return 1 if progress.counts["Failed"] else 0
+    statistics, code = carry_out(setting, job, progress)
+    if statistics is None or Stopper.has_signal():  # those of a part would look like all
+        return code
+    try:
+        _write(output, statistics.to_json())
+    except OSError as error:
+        tell(f"asyncrgb: {explain(error)}", err=True)
+        return 1
+    return code
 
 
 def _count(source: str) -> int:
@@ -58,17 +68,28 @@ def _count(source: str) -> int:
     return count_sources(source, "")
 
 
-def _write(path: str, text: str) -> None:
-    """Write a file that is seen whole or not at all."""
-    if path == "-":
-        sys.stdout.write(text)
+def _write(path: str, text: str | None) -> None:
+    """Write a file that is seen whole or not at all; None: only find out whether that can be.
+
+    Raises:
+        OSError: it cannot be written.
+
+    """
+    if path == _STDOUT:
+        if text is not None:
+            tell(text.removesuffix("\n"))
         return
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     temporary = os.path.join(os.path.dirname(path), f".asyncrgb-{os.getpid()}")
     try:
         with open(temporary, "x", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):  # what went wrong is known already
-            os.unlink(temporary)
+            file.write(text or "")
+        if text is not None:
+            os.replace(temporary, path)
+    except OSError as error:
+        error.filename, error.filename2 = path, None  # the name that means something
         raise
+    finally:
+        with suppress(OSError):  # it is not there any more, or what went wrong is known already
+            os.unlink(temporary)

@@ -2,95 +2,104 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections import Counter
 from contextlib import suppress
 from threading import Thread
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from asyncrgb.errors import AsyncRgbError
+from asyncrgb.cli.words import explain, is_unread, shown, to_stdout
 from asyncrgb.exposure import advice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import Never, Self
+    from collections.abc import Callable, Mapping
+    from typing import Never
 
     from tqdm import tqdm
 
     from asyncrgb import Exposure, Outcome
 
-_REMEDIES: Final = {
-    errno.EACCES: "check its permissions, or name another folder",
-    errno.EPERM: "check its permissions, or name another folder",
-    errno.EROFS: "name a folder that can be written to",
-    errno.ENOSPC: "free some space and run the same command again, it goes on from here",
-    errno.EDQUOT: "free some space and run the same command again, it goes on from here",
-    errno.EMFILE: "give smaller --reads and --writes, or raise the limit with ulimit -n",
-    errno.ENOMEM: "give a smaller --memory",
-    errno.ENOENT: "check the path",
-    errno.ENAMETOOLONG: "shorten the name",
-    errno.EINVAL: "leave it out",
-    errno.EIO: "check the disk, or copy the file again",
-}
 
-_KINDS: Final = {
-    "Converted": "converted",
-    "UpToDate": "up to date",
-    "Measured": "measured",
-    "Failed": "failed",
-}
+class Words(NamedTuple):
+    """How one kind of run speaks of what it does.
+
+    Attributes:
+        kinds: the outcomes that its summary counts, and what they are called there.
+        interrupted: what to know when it was.
+        timed: whether its speed is worth a word.
+
+    """
+
+    kinds: Mapping[str, str]
+    interrupted: str
+    timed: bool = True
 
 
-def explain(error: Exception) -> str:
-    """Say what is wrong with what, and what to do about it, in one line."""
-    if isinstance(error, OSError) and error.strerror is not None:
-        name = shown(str(error.filename)) + ": " if error.filename is not None else ""
-        remedy = _REMEDIES.get(error.errno or 0)
-        return f"{name}{error.strerror}" + (f": {remedy}" if remedy else "")
-    if isinstance(error, AsyncRgbError):
-        return shown(str(error))
-    return shown(f"{type(error).__name__}: {error}")
+CONVERTING: Final = Words(
+    {"Converted": "converted", "UpToDate": "up to date", "Failed": "failed"},
+    "the same command goes on from here",
+)
+MEASURING: Final = Words(
+    {"Measured": "measured", "Failed": "failed"}, "no statistics have been written"
+)
+FORECAST: Final = Words(
+    {"Pending": "to convert", "UpToDate": "up to date", "Failed": "would fail"},
+    "there may be more",
+    timed=False,
+)
 
 
-def shown(text: str) -> str:
-    """Make any text fit for one line of any terminal: file names may hold anything."""
-    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in readable)
+def tell(text: str, *, err: bool = False) -> None:
+    """Print, if anybody listens.
+
+    Raises:
+        StdoutError: somebody does, and misses something.
+
+    """
+    try:
+        click.echo(text, err=err)
+    except OSError as error:
+        if not err and not is_unread(to_stdout(error)):
+            raise to_stdout(error) from None
 
 
 class Progress:
-    """Counts outcomes, shows a bar of them on stderr, and writes failures above it."""
+    """Counts outcomes, shows a bar of them on stderr, writes failures above it, and sums up.
 
-    def __init__(self, *, bar: bool, count: Callable[[], int]) -> None:
+    Args:
+        words: how to speak of the run.
+        quiet: no bar and no summary.
+        count: counts the sources, for a bar; None: no bar.
+        failures: whether to write failures.
+        summary_on_stderr: where the summary goes, instead of stdout.
+
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        *,
+        quiet: bool,
+        count: Callable[[], int] | None = None,
+        failures: bool = True,
+        summary_on_stderr: bool = False,
+    ) -> None:
         self.counts: Counter[str] = Counter()
+        self._words = words
+        self._quiet = quiet
+        self._failures = failures
+        self._summary_on_stderr = summary_on_stderr
         self._exposures: list[Exposure] = []
         self._began = perf_counter()
         self._bar: tqdm[Never] | None = None
-        if bar and sys.stderr.isatty():
+        if count is not None and not quiet and sys.stderr.isatty():
             from tqdm import tqdm  # noqa: PLC0415 - 90 ms that are wasted where nobody looks
 
             self._bar = tqdm(unit=" images", smoothing=0.05, dynamic_ncols=True)
             Thread(target=self._set_total, args=[count], daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        if isinstance(error, KeyboardInterrupt):
-            click.echo("interrupted: the same command goes on from here", err=True)
-            click.echo(self.summary())
 
     def take(self, outcome: Outcome) -> None:
         """Count one outcome."""
@@ -99,38 +108,57 @@ class Progress:
         if exposure is not None:
             self._exposures.append(exposure)
         error = getattr(outcome, "error", None)
-        if error is not None:
-            with suppress(OSError):  # nobody listens any more; the exit code still tells
-                self._report(outcome.source, error)
+        if error is not None and self._failures:
+            reason = explain(error)
+            source = shown(getattr(outcome, "source", ""))
+            self.say(reason if source in reason else f"{source}: {reason}")
         if self._bar is not None:
-            self._bar.update()
+            with suppress(OSError):  # nobody looks any more
+                self._bar.set_postfix(self._failed(), refresh=False)
+                self._bar.update()
 
-    def _report(self, source: str, error: Exception) -> None:
-        reason = explain(error)
-        line = reason if shown(source) in reason else f"{shown(source)}: {reason}"
+    def say(self, line: str) -> None:
+        """Write a line to stderr, above the bar; from any thread."""
         if self._bar is None:
-            click.echo(line, err=True)
+            tell(line, err=True)
             return
-        self._bar.write(line, file=sys.stderr)
-        self._bar.set_postfix(failed=self.counts["Failed"], refresh=False)
+        with suppress(OSError):  # nobody listens any more; the exit code still tells
+            self._bar.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with suppress(OSError):
+                bar.close()
+
+    def conclude(self, *, interrupted: bool) -> None:
+        """Sum up, once it is over."""
+        self.close()
+        if interrupted:
+            tell(f"interrupted: {self._words.interrupted}", err=True)
+        if not self._quiet:
+            notes = [f"note: {each}" for each in advice(self._exposures)]
+            tell("\n".join([self._summary(), *notes]), err=self._summary_on_stderr)
+
+    def _failed(self) -> dict[str, int]:
+        failed = self.counts["Failed"]
+        return {"failed": failed} if failed else {}
 
     def _set_total(self, count: Callable[[], int]) -> None:
         try:
             total = count()
-        except OSError:  # the run itself comes upon it, and says so
+        except Exception:  # noqa: BLE001 - the run itself comes upon it, and says so
             return
         if self._bar is not None:
             self._bar.total = total
 
-    def summary(self, *kinds: str) -> str:
-        """Say in one line what has been done: how many outcomes of ``kinds``, and failures."""
-        kinds = (*(kinds or ("Converted", "UpToDate")), "Failed")
-        done = sum(self.counts[kind] for kind in kinds)
+    def _summary(self) -> str:
+        """Say in one line what has been done."""
+        kinds = self._words.kinds
+        text = ", ".join(f"{self.counts[kind]} {word}" for kind, word in kinds.items())
+        if not self._words.timed:
+            return text
         seconds = perf_counter() - self._began
-        rate = done / seconds if seconds else 0
-        parts = (f"{self.counts[kind]} {_KINDS[kind]}" for kind in kinds)
-        return f"{', '.join(parts)} in {seconds:.2f} s ({rate:.0f} images/s)"
-
-    def advice(self) -> list[str]:
-        """Say what looks wrong with the pictures, and what would help, a line each."""
-        return [f"note: {each}" for each in advice(self._exposures)]
+        done = sum(self.counts[kind] for kind in kinds)
+        return f"{text} in {seconds:.2f} s ({done / seconds if seconds else 0:.0f} images/s)"

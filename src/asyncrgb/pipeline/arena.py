@@ -130,23 +130,30 @@ class Arena:
         capacity: most bytes leased at once; whole pages of them are used.
         most: most extents leased at once: small images need no more of them than keep
             everybody busy, and touching more memory than that only costs cache.
+        extra: bytes beyond these that are never leased: room for notes.
 
     Attributes:
         capacity: bytes that can be leased at once.
+        beyond: where the bytes begin that are never leased.
+        headroom: how many times its size an image gets, 1 or more, if it does not need all
+            of the arena: its picture may be larger than itself.
         leased: bytes leased now.
         returns: how often an extent has been given back; a change says that there may be room.
 
     """
 
-    def __init__(self, capacity: int, most: int = sys.maxsize) -> None:
-        self.capacity = capacity // _PAGE * _PAGE
+    def __init__(self, capacity: int, most: int = sys.maxsize, extra: int = 0) -> None:
+        self.capacity = self.beyond = capacity // _PAGE * _PAGE
         self._most = most
         self._count = 0
-        self._memory = create_memory(self.capacity)
+        self._memory = create_memory(self.capacity + extra)
+        if extra:
+            self._memory.reserve(self.beyond, extra)
         _OWN[self._memory.name] = self._memory.view
         self._reserved = 0
         self._free = [Extent(0, self.capacity)]
         self._lock = Lock()
+        self.headroom = 1.0
         self.leased = 0
         self.returns = 0
 
@@ -156,17 +163,26 @@ class Arena:
         return self._memory.name
 
     @property
+    def memory(self) -> memoryview:
+        """All of it, as a worker sees it."""
+        return self._memory.view
+
+    @property
     def full(self) -> bool:
         """Whether there is no room for anything at all."""
         return self._count == self._most or not self._free
 
     def lease(self, size: int) -> Extent | None:
-        """Take an extent of at least ``size`` bytes; None if there is no room now.
+        """Take an extent for an image of ``size`` bytes; None if there is no room now.
 
         Raises:
             LimitError: there would be no room in the empty arena either.
 
         """
+        return self.lease_exactly(max(size, min(int(size * self.headroom), self.capacity)))
+
+    def lease_exactly(self, size: int) -> Extent | None:
+        """Take an extent of ``size`` bytes, rounded up to pages; as ``lease``, without headroom."""
         wanted = max(1, -(-size // _PAGE)) * _PAGE
         with self._lock:
             place = self._find(wanted)

@@ -26,10 +26,12 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    async def rest(self) -> None:
-        """Wait until no task is under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def rest(self, seconds: float | None = None) -> None:
+        """Wait until no task is under way, but no longer than so many seconds."""
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        while self._tasks and (end is None or loop.time() < end):
+            await asyncio.wait(self._tasks, timeout=end and end - loop.time())
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -8,21 +8,41 @@ import stat
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from asyncrgb.pipeline.arena import Arena, Extent
 
 TEMPORARY_PREFIX: Final = ".asyncrgb-"
-# A FIFO named .tif must not block the reader that opens it.
-_READ_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-_WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
+_CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
+# A FIFO named .tif must not block the reader that opens it, nor a terminal take the program over.
+_READ_FLAGS: Final = (
+    os.O_RDONLY | _BINARY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+)
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _CLOEXEC
 
-# Containers that share a folder may share their process numbers too, hence the token.
-_OWNER: Final = f"{os.getpid()}-{token_hex(4)}"
+_CHANGED: Final = "it was changed while it was read: convert it again once it is complete"
+_QUICK: Final = 2**20  # bytes that are read at once; each question to the system costs time
 
 _numbers = count()
+
+
+class Owner:
+    """The name under which this process leaves files behind, of its own even after a fork."""
+
+    name: str
+
+    @classmethod
+    def renew(cls) -> None:
+        """Take a new name; containers that share a folder may share process numbers too."""
+        cls.name = f"{os.getpid()}-{token_hex(4)}"
+
+
+Owner.renew()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Owner.renew)
 
 
 class Storage(Protocol):
@@ -35,7 +55,8 @@ class Storage(Protocol):
             The extent, and the length of the file in it.
 
         Raises:
-            OSError: the file cannot be opened or read, or is not a regular file.
+            OSError: the file cannot be opened or read, is not a regular file, or was changed
+                while it was read.
             LimitError: it is larger than the arena.
 
         """
@@ -50,11 +71,21 @@ class Storage(Protocol):
 
 
 class LocalFiles:
-    """The file systems of this machine."""
+    """The file systems of this machine.
+
+    Args:
+        fsync: whether what has been written is to survive a power cut.
+
+    """
+
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._fsync = fsync
+        self._durable: set[str] = set()
+        self._making = Lock()
 
     def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
         """Read one file; as ``Storage`` says."""
-        fd = os.open(path, _READ_FLAGS | _BINARY)
+        fd = os.open(path, _READ_FLAGS)
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
@@ -63,61 +94,147 @@ class LocalFiles:
             if extent is None:
                 return None
             try:
-                return extent, _fill(fd, arena.view(extent, status.st_size))
-            except BaseException:
+                _fill(fd, arena.view(extent), status)
+            except BaseException as error:
                 arena.give_back(extent)
+                _name(error, path)
                 raise
+            return extent, status.st_size
         finally:
             os.close(fd)
 
     def write(self, path: str, data: bytes | memoryview) -> None:
         """Write one file atomically; as ``Storage`` says."""
-        write_atomically(path, data)
+        if self._fsync:
+            self._make_durable(_folder(path))
+        write_atomically(path, data, fsync=self._fsync)
+
+    def _make_durable(self, folder: str) -> None:
+        """Make a folder that survives a power cut before anything is put into it."""
+        if folder in self._durable:
+            return
+        with self._making:  # who finds a folder there must not overtake who has just made it
+            make_folder(folder, fsync=True)
+            self._durable.add(folder)
 
 
-def _fill(fd: int, view: memoryview) -> int:
-    """Read until ``view`` is full or the file ends, which may be sooner than its size said."""
-    filled = 0
-    while filled < len(view):
-        got = os.readv(fd, [view[filled:]])
-        if not got:
-            break
-        filled += got
-    return filled
-
-
-def write_atomically(path: str, data: bytes | memoryview) -> None:
+def write_atomically(path: str, data: bytes | memoryview, *, fsync: bool = False) -> None:
     """Write a file that is seen whole or not at all; makes its folder if there is none.
+
+    Args:
+        path: of the file.
+        data: all that is to be in it.
+        fsync: whether it is to survive a power cut: first its bytes have to be on the disk,
+            then its name.
 
     Raises:
         OSError: it could not be written; nothing is left of it.
 
     """
-    folder = path[: path.rfind(os.sep) + 1]
-    temporary = f"{folder}{TEMPORARY_PREFIX}{_OWNER}-{next(_numbers)}"
+    folder = _folder(path)
+    temporary = f"{folder}{TEMPORARY_PREFIX}{Owner.name}-{next(_numbers)}"
     try:
-        _write(_create(temporary, folder), data)
+        _write(_create(temporary, folder, fsync=fsync), data, fsync=fsync)
         os.replace(temporary, path)
+        if fsync:
+            _sync_folder(folder)
     except BaseException as error:
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = path, None  # the name that means something
         with suppress(OSError):  # what went wrong is known already
             os.unlink(temporary)
+        _name(error, path)
         raise
 
 
-def _create(path: str, folder: str) -> int:
+def make_folder(folder: str, *, fsync: bool = False) -> None:
+    """Make a folder and those above it, where there are none.
+
+    Raises:
+        OSError: it cannot be made.
+
+    """
+    above = _missing(folder) if fsync else []
+    os.makedirs(folder or os.curdir, exist_ok=True)
+    for each in above:
+        _sync_folder(os.path.dirname(each))
+
+
+def _missing(folder: str) -> list[str]:
+    """List the folders that have to be made for ``folder`` to be there, the deepest first."""
+    missing, at = [], folder.rstrip(os.sep)
+    while at and not os.path.isdir(at):
+        missing.append(at)
+        at = os.path.dirname(at)
+    return missing
+
+
+def _folder(path: str) -> str:
+    return path[: path.rfind(os.sep) + 1]
+
+
+def _name(error: BaseException, path: str) -> None:
+    """Let an error of the system name the file that somebody knows."""
+    if isinstance(error, OSError):
+        error.filename, error.filename2 = path, None
+
+
+def bare(error: Exception) -> Exception:
+    """Free a kept error of what it drags along: the frames of all who had to do with it."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
+
+
+def _fill(fd: int, view: memoryview, status: os.stat_result) -> None:
+    """Read a file that is as ``status`` says into a view with room for it.
+
+    An extent mostly has some room to spare, so a file that has grown shows that without a
+    question, and one that has shrunk ends too soon.
+
+    Raises:
+        OSError: it cannot be read, or it is another by now.
+
+    """
+    size, filled = status.st_size, 0
+    while filled < size:
+        got = os.readv(fd, [view[filled:]])
+        if not got:
+            break
+        filled += got
+    doubtful = filled >= _QUICK or filled == len(view)
+    if filled != size or (doubtful and _changed(fd, status)):
+        raise OSError(errno.EBUSY, _CHANGED)
+
+
+def _changed(fd: int, before: os.stat_result) -> bool:
+    now = os.fstat(fd)
+    return (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
+
+
+def _create(path: str, folder: str, *, fsync: bool) -> int:
     try:
-        return os.open(path, _WRITE_FLAGS | _BINARY, 0o666)
+        return os.open(path, _WRITE_FLAGS, 0o666)
     except FileNotFoundError:
-        os.makedirs(folder, exist_ok=True)
-        return os.open(path, _WRITE_FLAGS | _BINARY, 0o666)
+        pass  # outside of this, so that what else goes wrong stands for itself
+    make_folder(folder, fsync=fsync)
+    return os.open(path, _WRITE_FLAGS, 0o666)
 
 
-def _write(fd: int, data: bytes | memoryview) -> None:
+def _write(fd: int, data: bytes | memoryview, *, fsync: bool) -> None:
     try:
         written = os.write(fd, data)
         while written < len(data):
             written += os.write(fd, memoryview(data)[written:])
+        if fsync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)  # which may be the first to say that a disk far away is full
+
+
+def _sync_folder(folder: str) -> None:
+    """Bring the names in a folder to the disk."""
+    if os.name == "nt":  # there, folders cannot be opened, and names are not lost
+        return
+    fd = os.open(folder or os.curdir, os.O_RDONLY | _CLOEXEC)
+    try:
+        os.fsync(fd)
     finally:
         os.close(fd)

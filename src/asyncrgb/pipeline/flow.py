@@ -10,25 +10,28 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
 from asyncrgb.pipeline.crew import Demand
 from asyncrgb.pipeline.files import LocalFiles
+from asyncrgb.pipeline.journal import Journal
 from asyncrgb.pipeline.means import Means, Threads
 from asyncrgb.pipeline.outcomes import Counters, Failed, Measured
 from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
 from asyncrgb.pipeline.rendering import Rendering
+from asyncrgb.pipeline.staff import Staff
 from asyncrgb.pipeline.stream import FileTask
 from asyncrgb.pipeline.task import Upload
+from asyncrgb.pipeline.timing import Clocked
 from asyncrgb.pipeline.worker import Counted, Rich
 from asyncrgb.pipeline.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
 
     from asyncrgb.options import Limits, RenderOptions
@@ -39,8 +42,11 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.worker import Rendered
 
 
+_A = TypeVar("_A")
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+_GRACE: Final = 2.0
 
 
 class Flow:
@@ -58,19 +64,23 @@ class Flow:
         storage: Storage = LocalFiles(),  # noqa: B008 - it has no state
     ) -> None:
         self.options = options
-        self._pool = Pool(executor, limits)
+        pool = Pool(executor, limits)
         # A batch for each worker, one that waits for the next that is free, one being read or
         # written; slow storage needs an extent for each reader, and as many to go on with.
-        most = max((self._pool.size + 2) * limits.batch, 2 * limits.reads)
-        self._arena = Arena(limits.memory, most)
-        self._threads = Threads(limits.reads + limits.writes + 1)  # one starts the pool
+        most = max((pool.size + 2) * limits.batch, 2 * limits.reads)
+        notes = pool.size + 1, limits.batch
+        self._arena = Arena(limits.memory, most, Journal.size(*notes))
+        self._journal = Journal(self._arena, *notes)
+        # One starts the workers, one ends them.
+        self._threads = Threads(limits.reads + limits.writes + 2)
+        self._staff = Staff(pool, self._threads)
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()
         self._waiters: list[asyncio.Future[None]] = []
         self._broken: BaseException | None = None
         self._join(Means(self._arena, storage, self._threads, self._background), limits)
-        self._background.spawn(self._start())
+        self._begun = False
 
     def _join(self, means: Means, limits: Limits) -> None:
         """Make the stages, each with what comes after it."""
@@ -82,7 +92,8 @@ class Flow:
         )
         self._rendering = Rendering(
             means=means,
-            pool=self._pool,
+            staff=self._staff,
+            journal=self._journal,
             limits=limits,
             options=self.options,
             deliver=self._after_rendering,
@@ -114,6 +125,7 @@ class Flow:
             waiter = self._waiters.pop()
             if not waiter.done():
                 waiter.set_result(None)
+        self._begin()
         self._rendering.dispatch()
         self._writing.crew.poke()
         self._reading.crew.poke()
@@ -125,8 +137,7 @@ class Flow:
             AsyncRgbError: as ``asyncrgb.render`` does, or the image is larger than the arena.
 
         """
-        if self._broken is not None:
-            raise self._broken
+        self._check()
         upload = Upload(data, options)
         upload.extent = await self._room(len(data))
         self._fill(upload)
@@ -145,11 +156,19 @@ class Flow:
         work = partial(function, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads.one, work)
 
+    async def on_threads(self, function: Callable[[_A], _T], items: Iterable[_A]) -> list[_T]:
+        """Run blocking work on many threads at once: for storage that makes it wait."""
+        loop, threads = asyncio.get_running_loop(), self._threads.many
+        return await asyncio.gather(
+            *(loop.run_in_executor(threads, function, each) for each in items)
+        )
+
     async def aclose(self) -> None:
         """Drop what is under way, end the workers, free the memory."""
         self._fail(AsyncRgbError("the Converter has been closed"))
+        await self._background.rest(_GRACE)
+        await self._staff.close(at_once=len(self._background) > 0)
         await self._background.rest()
-        await self.on_thread(self._pool.stop)
         self._threads.stop()
         self._arena.close()
 
@@ -163,12 +182,20 @@ class Flow:
             leased=self._arena.leased,
         )
 
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
     async def _room(self, size: int) -> Extent:
-        while (extent := self._arena.lease(size)) is None:
+        while (extent := self._lease(size)) is None:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
+            self._check()  # between the news of room and this moment all may have ended
         return extent
+
+    def _lease(self, size: int) -> Extent | None:
+        return None if self._rendering.cramped else self._arena.lease(size)
 
     def _fill(self, upload: Upload) -> None:
         assert upload.extent is not None  # noqa: S101 - it has just been leased
@@ -178,8 +205,16 @@ class Flow:
     def _appetite(self) -> Demand:
         return Demand.LESS if self._waiters else self._rendering.appetite
 
+    def _begin(self) -> None:
+        """Start the workers once there is something to do: often everything is up to date."""
+        wanted = self._uploads or any(each.pending for each in self._streams)
+        if self._begun or self._broken is not None or not wanted:
+            return
+        self._begun = True
+        self._background.spawn(self._start())
+
     async def _start(self) -> None:
-        await self._rendering.start()
+        await self._staff.start()
         self.poke()
 
     def _after_reading(self, tasks: list[FileTask]) -> None:
@@ -198,6 +233,8 @@ class Flow:
         self.poke()
 
     def _write(self, task: FileTask, result: Rendered) -> None:
+        if isinstance(result, (Rich, Clocked)):
+            result = task.unpack(result)
         if isinstance(result, Exception):
             task.outcome = Failed(task.job.source, result)
             self._end(task)
@@ -205,10 +242,7 @@ class Flow:
         if isinstance(result, Counted):
             self._counted(task, result)
             return
-        if isinstance(result, Rich):
-            task.length, task.output, task.worldfile, task.exposure = result
-        else:
-            task.length = result
+        task.length = result
         self._writing.put(task)
 
     def _counted(self, task: FileTask, result: Counted) -> None:
@@ -223,7 +257,7 @@ class Flow:
             upload.settle(result)
         elif isinstance(result, Rich) and result.output is not None:
             upload.settle(result.output)
-        elif not isinstance(result, Counted):
+        elif isinstance(result, (Rich, int)):
             length = result.length if isinstance(result, Rich) else result
             upload.settle(bytes(self._arena.view(upload.extent, length)))
         self._end(upload)
@@ -261,3 +295,5 @@ class Flow:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(error)
+        self._waiters.clear()
+        self.poke()  # what nobody waits for any more gives its room back

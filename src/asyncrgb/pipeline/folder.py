@@ -2,71 +2,225 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
+from asyncrgb.errors import OptionsError
 from asyncrgb.formats import FORMATS
-from asyncrgb.pipeline.freshness import Freshness
+from asyncrgb.pipeline.freshness import Freshness, forget_if_replaced, has_record
 from asyncrgb.pipeline.measuring import settled
-from asyncrgb.pipeline.outcomes import Report
+from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Pending, Report, Trace
 from asyncrgb.pipeline.plan import names_output, plan
-from asyncrgb.pipeline.run import running, slices_on_thread
+from asyncrgb.pipeline.run import chained, running, sifted, slices_on_thread
+from asyncrgb.pipeline.runs import Run
 from asyncrgb.pipeline.stream import Stream
+from asyncrgb.pipeline.timing import Timed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.flow import Flow
-    from asyncrgb.pipeline.outcomes import Job, Outcome
+    from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Layout, Planned
+    from asyncrgb.pipeline.run import Brake
+
+OnError: TypeAlias = Literal["continue", "stop"]
+Pieces: TypeAlias = "AsyncIterator[list[Planned]]"
+
+_FULL: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-async def convert_folder(  # noqa: PLR0913 - each option stands for itself
-    flow: Flow,
-    source: str,
-    destination: str,
-    *,
-    layout: Layout,
-    force: bool,
-    on_outcome: Callable[[Outcome], None] | None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What was asked of one conversion of a folder; see ``Converter.convert``."""
+
+    layout: Layout
+    force: bool
+    fsync: bool
+    dry_run: bool
+    on_error: OnError
+    max_errors: int | None
+    trace: bool
+    on_outcome: Callable[[Outcome], None] | None
+
+    def __post_init__(self) -> None:
+        if self.on_error not in get_args(OnError):
+            raise OptionsError(f"on_error {self.on_error!r}: choose continue or stop")
+        most = self.max_errors
+        if most is not None and (type(most) is not int or most < 1):
+            raise OptionsError(f"max_errors {most!r}: give a whole number from 1 on, or None")
+
+    @property
+    def enough(self) -> int | None:
+        """Number of failures that end the conversion."""
+        return 1 if self.on_error == "stop" else self.max_errors
+
+
+class _Outcomes:
+    """Takes the outcomes of a conversion, and ends it where they say so.
+
+    Attributes:
+        full: the error that says that there is no more room for results.
+
+    """
+
+    def __init__(self, terms: Terms, brake: Brake) -> None:
+        self._on_outcome = terms.on_outcome
+        self._left = terms.enough
+        self._brake = brake
+        self._outcomes: list[Outcome | None] = []
+        self.full: OSError | None = None
+
+    def take(self, index: int, outcome: Outcome) -> None:
+        """Take the outcome of the source of that number."""
+        if isinstance(outcome, Failed):
+            self._failed(outcome)
+            if self.full is not None and _is_full(outcome.error):
+                return  # one error tells of all
+        self._outcomes.extend([None] * (index + 1 - len(self._outcomes)))
+        self._outcomes[index] = outcome
+        if self._on_outcome is not None:
+            self._on_outcome(outcome)
+
+    def _failed(self, outcome: Failed) -> None:
+        if _is_full(outcome.error) and isinstance(outcome.error, OSError):
+            self.full = self.full or outcome.error
+            self._brake.pull()
+        elif self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                self._brake.pull()
+
+    @property
+    def some_converted(self) -> bool:
+        """Whether anything has been written."""
+        return any(isinstance(each, Converted) for each in self._outcomes)
+
+    def report(self, began: float) -> Report:
+        """Sum up, in the order of the input."""
+        there = tuple(each for each in self._outcomes if each is not None)
+        return Report(there, perf_counter() - began, self._brake.pulled)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+async def convert_folder(
+    flow: Flow, source: str, destination: str, terms: Terms, brake: Brake
 ) -> Report:
     """Do what ``Converter.convert`` says."""
-    began = perf_counter()
-    suffix = FORMATS[flow.options.format].suffix
-    planned = partial(plan, source, destination, layout, suffix)
-    slices = slices_on_thread(flow, planned())
-    first = await anext(slices)  # errors of usage come out here, before anything is written
-    options = await settled(flow, planned(), flow.options, on_outcome)
-    is_fresh = None
-    if not names_output(source, destination, suffix):
-        is_fresh = await _freshness(flow, destination, options, force=force)
-    outcomes: list[Outcome | None] = []
-
-    def deliver(index: int, outcome: Outcome) -> None:
-        outcomes.extend([None] * (index + 1 - len(outcomes)))
-        outcomes[index] = outcome
-        if on_outcome is not None:
-            on_outcome(outcome)
-
-    stream = Stream(deliver, is_fresh=is_fresh, action=options)
-    async with running(flow, stream, _chain(first, slices)):
-        await stream.done()
-    return Report(tuple(each for each in outcomes if each is not None), perf_counter() - began)
+    return await _Conversion(flow, source, destination, terms, brake).run()
 
 
-async def _freshness(
-    flow: Flow, destination: str, options: RenderOptions, *, force: bool
-) -> Callable[[Job], bool] | None:
-    """Say how to tell what is fresh; None where everything is to be converted."""
-    freshness = await flow.on_thread(Freshness.of, destination, options)
-    return None if force or freshness.anew else freshness.is_fresh
+class _Conversion:
+    """One conversion of a folder.
+
+    Its ``_folder`` is the one that is brought up to date; None if the result has a name of its
+    own.
+    """
+
+    def __init__(
+        self, flow: Flow, source: str, destination: str, terms: Terms, brake: Brake
+    ) -> None:
+        suffix = FORMATS[flow.options.format].suffix
+        self._flow = flow
+        self._terms = terms
+        self._brake = brake
+        self._outcomes = _Outcomes(terms, brake)
+        self._plan = partial(plan, source, destination, terms.layout, suffix)
+        self._folder = None if names_output(source, destination, suffix) else destination
+
+    async def run(self) -> Report:
+        began = perf_counter()
+        slices = slices_on_thread(self._flow, self._plan())
+        first = await _first(slices)  # errors of usage come out here, before anything is written
+        if self._terms.dry_run:
+            await self._rehearse(chained(first, slices))
+        else:
+            await self._perform(chained(first, slices))
+        if self._outcomes.full is not None:
+            raise self._outcomes.full
+        return self._outcomes.report(began)
+
+    async def _perform(self, pieces: Pieces) -> None:
+        options = await self._settled()
+        if self._brake.pulled:
+            return
+        trace = self._terms.trace
+        action = Timed(options) if trace else options
+        async with self._at_work(options) as freshness:
+            stream = Stream(self._outcomes.take, action=action, trace=trace)
+            fed = self._sifted(pieces, freshness)
+            async with running(self._flow, stream, fed, self._brake):
+                await stream.done()
+
+    async def _rehearse(self, pieces: Pieces) -> None:
+        """Say what would be done, and touch nothing."""
+        sifted_pieces = self._sifted(pieces, await self._foreseen())
+        index = count()
+        async for piece in sifted_pieces:
+            for each in piece:
+                if self._brake.pulled:
+                    return
+                would_be = Pending(each.source, each.destination) if isinstance(each, Job) else each
+                self._outcomes.take(next(index), would_be)
+
+    async def _foreseen(self) -> Freshness | None:
+        """Look at the folder of the results; images are measured only if it depends on that."""
+        if self._folder is None or self._terms.force:
+            return None
+        if not await self._flow.on_thread(has_record, self._folder):
+            return None
+        options = await self._settled()
+        return await self._flow.on_thread(Freshness.seen, self._folder, options)
+
+    async def _settled(self) -> RenderOptions:
+        flow = self._flow
+        return await settled(flow, self._plan(), flow.options, self._terms.on_outcome, self._brake)
+
+    def _sifted(self, pieces: Pieces, freshness: Freshness | None) -> Pieces:
+        if freshness is None or freshness.anew or self._terms.force:
+            return pieces
+        nothing = Trace() if self._terms.trace else None
+        return sifted(self._flow, pieces, partial(freshness.sift, trace=nothing))
+
+    @asynccontextmanager
+    async def _at_work(self, options: RenderOptions) -> AsyncIterator[Freshness | None]:
+        """Be known as a run at work in the folder of the results; give what is known of that."""
+        if self._folder is None:
+            yield None
+            return
+        run, fsync = Run(self._folder), self._terms.fsync
+        try:
+            await self._flow.on_thread(run.enter, fsync=fsync)
+            async for _ in slices_on_thread(self._flow, run.sweep()):
+                pass
+            yield await self._flow.on_thread(Freshness.of, self._folder, options, fsync=fsync)
+            if self._outcomes.some_converted:
+                await self._flow.on_thread(forget_if_replaced, self._folder, options)
+        finally:
+            await _surely(self._flow, run.leave)
 
 
-async def _chain(
-    first: list[Planned], others: AsyncIterator[list[Planned]]
-) -> AsyncIterator[list[Planned]]:
-    yield first
-    async for each in others:
-        yield each
+async def _first(slices: Pieces) -> list[Planned]:
+    """Take the first slice that is not empty."""
+    async for piece in slices:
+        if piece:
+            return piece
+    return []
+
+
+async def _surely(flow: Flow, work: Callable[[], None]) -> None:
+    """Have ``work`` done on a thread, whoever is cancelled; at once if there are no threads."""
+    try:
+        await asyncio.shield(flow.on_thread(work))
+    except RuntimeError:  # the Converter has been closed meanwhile
+        work()

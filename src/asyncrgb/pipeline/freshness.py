@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.pipeline.files import write_atomically
+from asyncrgb.pipeline.files import make_folder, write_atomically
+from asyncrgb.pipeline.outcomes import Job, UpToDate
 
 if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.outcomes import Job
+    from asyncrgb.pipeline.outcomes import Trace
+    from asyncrgb.pipeline.plan import Planned
 
 RECORD: Final = ".asyncrgb.json"
 _RENDERING: Final = 2  # raise when the same options begin to give other pictures
@@ -26,8 +29,8 @@ class Freshness:
     """The state of one destination folder with regard to some options.
 
     Attributes:
-        anew: whether the folder has just been given these options, so that nothing in it
-            can be fresh, and need not be looked at.
+        anew: whether the folder has not had these options before, so that nothing in it can be
+            fresh, and need not be looked at.
 
     """
 
@@ -36,29 +39,71 @@ class Freshness:
         self.anew = anew
 
     @classmethod
-    def of(cls, folder: str, options: RenderOptions) -> Freshness:
+    def of(cls, folder: str, options: RenderOptions, *, fsync: bool = False) -> Freshness:
         """Read the record of ``folder``; write it anew, and make the folder, where it differs.
+
+        Where results are to survive a power cut, the record has to do so before them: newer
+        than the record of other options, they would pass for their results.
 
         Raises:
             OSError: the folder cannot be made or written.
 
         """
-        os.makedirs(folder, exist_ok=True)
+        make_folder(folder, fsync=fsync)
+        state = cls.seen(folder, options)
+        if not state.anew:
+            return state
         record = os.path.join(folder, RECORD)
-        text = json.dumps({"rendering": _RENDERING, "options": repr(options)}, indent=2) + "\n"
-        anew = _read(record) != text
-        if anew:
-            write_atomically(record, text.encode())
-        return cls(os.stat(record).st_mtime_ns, anew=anew)
+        write_atomically(record, _text(options).encode(), fsync=fsync)
+        return cls(os.stat(record).st_mtime_ns, anew=True)
+
+    @classmethod
+    def seen(cls, folder: str, options: RenderOptions) -> Freshness:
+        """Read the record of ``folder``, and leave all as it is."""
+        record = os.path.join(folder, RECORD)
+        anew = _read(record) != _text(options)
+        try:  # last: whoever has replaced it since then makes everything stale, which is safe
+            return cls(os.stat(record).st_mtime_ns, anew=anew)
+        except OSError:
+            return cls(0, anew=True)
 
     def is_fresh(self, job: Job) -> bool:
         """Tell whether the output of ``job`` can stay as it is."""
         try:
             output = os.stat(job.destination)
-        except OSError:
+            if output.st_mtime_ns < self._since or not stat.S_ISREG(output.st_mode):
+                return False
+            return output.st_mtime_ns >= os.stat(job.source).st_mtime_ns
+        except (OSError, ValueError):  # what is wrong with the source is found out by reading it
             return False
-        made = output.st_mtime_ns if stat.S_ISREG(output.st_mode) else 0
-        return made >= self._since and made >= os.stat(job.source).st_mtime_ns
+
+    def sift(self, planned: list[Planned], trace: Trace | None = None) -> list[Planned]:
+        """Replace the jobs that need no work by their outcomes."""
+        return [
+            UpToDate(each.source, each.destination, trace)
+            if isinstance(each, Job) and self.is_fresh(each)
+            else each
+            for each in planned
+        ]
+
+
+def forget_if_replaced(folder: str, options: RenderOptions) -> None:
+    """Remove the record if another run with other options has put its own there meanwhile.
+
+    What lies there then is partly of one run and partly of the other, and nothing tells which.
+    """
+    with suppress(OSError):
+        if _read(os.path.join(folder, RECORD)) != _text(options):
+            os.unlink(os.path.join(folder, RECORD))
+
+
+def has_record(folder: str) -> bool:
+    """Tell whether anything in ``folder`` could be fresh at all."""
+    return os.path.exists(os.path.join(folder, RECORD))
+
+
+def _text(options: RenderOptions) -> str:
+    return json.dumps({"rendering": _RENDERING, "options": repr(options)}, indent=2) + "\n"
 
 
 def _read(path: str) -> str | None:

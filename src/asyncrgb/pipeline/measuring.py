@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.flow import Flow
     from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Planned
+    from asyncrgb.pipeline.run import Brake
 
 _numbers = count()
 
 
 async def measure_folder(
-    flow: Flow, source: str, options: RenderOptions, on_outcome: Callable[[Outcome], None] | None
+    flow: Flow,
+    source: str,
+    options: RenderOptions,
+    on_outcome: Callable[[Outcome], None] | None,
+    brake: Brake,
 ) -> Statistics:
     """Do what ``Converter.measure`` says."""
 
@@ -39,14 +44,15 @@ async def measure_folder(
             on_outcome(outcome)
 
     action = Measure(next(_numbers), options, every=True)
-    return await _measure(flow, sources(source), action, deliver)
+    return await _measure(flow, sources(source), action, deliver, brake)
 
 
 async def settled(
     flow: Flow,
-    planned: Iterator[Planned],
+    planned: Iterator[Planned | None],
     options: RenderOptions,
     on_outcome: Callable[[Outcome], None] | None,
+    brake: Brake,
 ) -> RenderOptions:
     """Replace a stretch of a whole dataset by the range that its images turn out to have.
 
@@ -61,20 +67,23 @@ async def settled(
             on_outcome(outcome)
 
     action = Measure(next(_numbers), options, every=False)
-    statistics = await _measure(flow, planned, action, deliver)
+    statistics = await _measure(flow, planned, action, deliver, brake)
+    if brake.pulled:  # what has been counted says nothing about all the images
+        return options
     return replace(options, stretch=statistics.stretch(stretch))
 
 
 async def _measure(
     flow: Flow,
-    planned: Iterator[Planned],
+    planned: Iterator[Planned | None],
     action: Measure,
     deliver: Callable[[int, Outcome], None],
+    brake: Brake,
 ) -> Statistics:
     from asyncrgb.imaging.statistics import Statistics  # noqa: PLC0415 - numpy, only for this
 
     total = Statistics()
     stream = Stream(deliver, action=action, absorb=total.merge)
-    async with running(flow, stream, slices_on_thread(flow, planned)):
+    async with running(flow, stream, slices_on_thread(flow, planned), brake):
         await stream.done()
     return total

@@ -29,15 +29,39 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """Where the time of one source went, from the moment that it was taken up.
+
+    Attributes:
+        read_bytes: bytes read of it.
+        written_bytes: bytes of its picture, and of what belongs to that.
+        read_seconds: spent on reading it.
+        wait_seconds: spent on waiting: for memory, for a worker, for a writer, for its turn.
+        render_seconds: spent on rendering it, as the worker has measured.
+        write_seconds: spent on writing the picture.
+
+    """
+
+    read_bytes: int = 0
+    written_bytes: int = 0
+    read_seconds: float = 0.0
+    wait_seconds: float = 0.0
+    render_seconds: float = 0.0
+    write_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Converted:
     """``destination`` has been written, whole.
 
     ``exposure`` says how the picture came out, where that was looked at: one of each batch.
+    ``trace`` says where the time went, where that was asked.
     """
 
     source: str
     destination: str
     exposure: Exposure | None = field(default=None, compare=False)
+    trace: Trace | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +77,15 @@ class UpToDate:
 
     source: str
     destination: str
+    trace: Trace | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """``destination`` would be written: the outcome of a dry run."""
+
+    source: str
+    destination: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +97,10 @@ class Failed:
 
     source: str
     error: Exception
+    trace: Trace | None = field(default=None, compare=False)
 
 
-Outcome: TypeAlias = Converted | UpToDate | Failed | Measured
+Outcome: TypeAlias = Converted | UpToDate | Pending | Failed | Measured
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,19 +108,23 @@ class Report:
     """All outcomes of a run, in the order of the input.
 
     Attributes:
-        outcomes: one for each source.
+        outcomes: one for each source; of a run that was stopped, for those that were begun.
         seconds: wall time of the run, its start-up included.
+        stopped: whether the run was told to end early: by ``max_errors``, or by ``drain``.
 
     """
 
     outcomes: tuple[Outcome, ...]
     seconds: float
+    stopped: bool = False
 
     def __repr__(self) -> str:
         # Short: asyncio's runner writes out the result of what it has run, 100 ms for 27,000.
+        pending = f"{len(self.pending)} pending, " if self.pending else ""
+        stopped = ", stopped" if self.stopped else ""
         return (
             f"Report({len(self.converted)} converted, {len(self.up_to_date)} up to date, "
-            f"{len(self.failed)} failed, {self.seconds:.2f} s)"
+            f"{pending}{len(self.failed)} failed, {self.seconds:.2f} s{stopped})"
         )
 
     @property
@@ -98,6 +136,11 @@ class Report:
     def up_to_date(self) -> tuple[UpToDate, ...]:
         """The images that needed no work."""
         return tuple(each for each in self.outcomes if isinstance(each, UpToDate))
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The images that a dry run would have written."""
+        return tuple(each for each in self.outcomes if isinstance(each, Pending))
 
     @property
     def failed(self) -> tuple[Failed, ...]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from asyncrgb.errors import CollisionError, OptionsError
 from asyncrgb.formats import FORMATS
-from asyncrgb.pipeline.outcomes import Failed, Job
+from asyncrgb.pipeline.listing import SOURCE_SUFFIXES, walk
+from asyncrgb.pipeline.outcomes import Failed, Job, UpToDate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Layout: TypeAlias = Literal["flat", "tree"]
-Planned: TypeAlias = Job | Failed
+Planned: TypeAlias = Job | UpToDate | Failed
 
-_SOURCE_SUFFIXES: Final = (".tif", ".tiff")
 _LONG_SUFFIXES: Final = {".jpg": ".jpeg", ".tif": ".tiff"}
 _PICTURES: Final = (
     *(each.suffix for each in FORMATS.values()),
@@ -29,11 +29,12 @@ _PICTURES: Final = (
 
 def plan(
     source: str, destination: str, layout: Layout, suffix: str = FORMATS["png"].suffix
-) -> Iterator[Planned]:
+) -> Iterator[Planned | None]:
     """Pair each TIFF at or below ``source`` with its output, folder by folder, by name.
 
-    Lazy; blocks while a folder is listed. A folder that cannot be listed and a source whose
-    output is taken come out as ``Failed``. What lies in ``destination`` is never a source.
+    Lazy; None comes every few milliseconds while a large folder is listed. A folder that cannot
+    be listed and a source whose output is taken come out as ``Failed``. What lies in
+    ``destination`` is never a source.
 
     Args:
         source: a folder or a file.
@@ -59,16 +60,16 @@ def plan(
         raise NotADirectoryError(
             errno.ENOTDIR, "the destination is a file: name a folder for the results", destination
         )
-    if suffix in _SOURCE_SUFFIXES:
+    if suffix in SOURCE_SUFFIXES:
         _check_outside(source, destination)
     yield from _apart(_jobs(source, destination, layout, suffix))
 
 
-def sources(source: str) -> Iterator[Planned]:
+def sources(source: str) -> Iterator[Planned | None]:
     """List the TIFFs at or below ``source`` as jobs without output; else as ``plan`` does."""
     os.stat(source)  # raises what is wrong with it
     for planned in _jobs(source, "", "flat", ""):
-        yield planned if isinstance(planned, Failed) else Job(planned.source, "")
+        yield Job(planned.source, "") if isinstance(planned, Job) else planned
 
 
 def names_output(source: str, destination: str, suffix: str) -> bool:
@@ -125,15 +126,15 @@ def count_sources(source: str | os.PathLike[str], destination: str | os.PathLike
     source, destination = os.fsdecode(source), os.fsdecode(destination)
     if not os.path.isdir(source):
         return 1
-    folders = _folders(source, destination)
-    return sum(1 if isinstance(names, OSError) else len(names) for _, names in folders)
+    found = (each for each in walk(source, destination) if each is not None)
+    return sum(1 if isinstance(each, Failed) else len(each.names) for each in found)
 
 
-def _apart(jobs: Iterator[Planned]) -> Iterator[Planned]:
+def _apart(jobs: Iterator[Planned | None]) -> Iterator[Planned | None]:
     """Let only the first source have an output that several lead to."""
     taken: dict[str, str] = {}
     for job in jobs:
-        if isinstance(job, Failed):
+        if not isinstance(job, Job):
             yield job
             continue
         first = taken.setdefault(job.destination, job.source)
@@ -148,22 +149,22 @@ def _collision(job: Job, first: str) -> Failed:
     return Failed(job.source, CollisionError(reason))
 
 
-def _jobs(source: str, destination: str, layout: Layout, suffix: str) -> Iterator[Planned]:
+def _jobs(source: str, destination: str, layout: Layout, suffix: str) -> Iterator[Planned | None]:
     if not os.path.isdir(source):
         output = _output_name(os.path.basename(source), suffix)
         yield Job(source, os.path.join(destination, output))
         return
     found = False
-    for folder, names in _folders(source, destination):
-        if isinstance(names, OSError):
-            yield Failed(folder, names)
+    for folder in walk(source, destination):
+        if folder is None or isinstance(folder, Failed):
+            yield folder
             continue
         target = destination
-        if layout == "tree" and folder != source:
-            target = os.path.join(destination, os.path.relpath(folder, source))
-        found = found or bool(names)
-        source_prefix, target_prefix = os.path.join(folder, ""), os.path.join(target, "")
-        for name in names:
+        if layout == "tree" and folder.path != source:
+            target = os.path.join(destination, os.path.relpath(folder.path, source))
+        found = found or bool(folder.names)
+        source_prefix, target_prefix = os.path.join(folder.path, ""), os.path.join(target, "")
+        for name in folder.names:
             yield Job(source_prefix + name, target_prefix + _output_name(name, suffix))
     if not found:
         raise OptionsError(
@@ -173,52 +174,3 @@ def _jobs(source: str, destination: str, layout: Layout, suffix: str) -> Iterato
 
 def _output_name(name: str, suffix: str) -> str:
     return (name.rpartition(".")[0] or name) + suffix
-
-
-def _folders(source: str, destination: str) -> Iterator[tuple[str, list[str] | OSError]]:
-    """Walk down from ``source``: each folder with the sorted names of its TIFFs, or an error."""
-    seen = {_identity(destination)} - {_identity(source), None}
-    waiting = [source]
-    while waiting:
-        folder = waiting.pop()
-        identity = _identity(folder)
-        if (
-            identity is not None and identity in seen
-        ):  # a loop of symbolic links, or the destination
-            continue
-        seen.add(identity)
-        try:
-            names, below = _listing(folder)
-        except OSError as error:
-            if folder == source:
-                raise
-            yield folder, error
-            continue
-        waiting += [os.path.join(folder, name) for name in reversed(below)]
-        yield folder, names
-
-
-def _listing(folder: str) -> tuple[list[str], list[str]]:
-    names, below = [], []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_folder(entry):
-                below.append(entry.name)
-            elif entry.name.lower().endswith(_SOURCE_SUFFIXES):
-                names.append(entry.name)
-    return sorted(names), sorted(below)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, say: a source of that name will fail on its own
-        return False
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

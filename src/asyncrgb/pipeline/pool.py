@@ -1,16 +1,20 @@
-"""The workers: how they start, take batches, crash and are replaced."""
+"""Who renders: processes of our own, which are replaced when they die, or an executor."""
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+import pickle
+from concurrent.futures import BrokenExecutor, Executor, Future
+from threading import Lock
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from asyncrgb import machine
+from asyncrgb.errors import OptionsError
 from asyncrgb.pipeline import worker
+from asyncrgb.pipeline.processes import GRACE, Processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from asyncrgb.options import Limits
 
@@ -34,21 +38,36 @@ class SerialExecutor(Executor):
 class Pool:
     """Workers that render batches: processes of our own, or an executor that was given.
 
-    Processes start by forkserver where there is one, else by spawn: a fork of a process
-    with threads can deadlock. An executor that was given is never closed or replaced.
+    An executor that was given is never closed or replaced.
+
+    Args:
+        executor: that was given.
+        limits: how many workers, and what bounds them.
 
     Attributes:
         size: number of workers.
         starts: how often they have been started.
+        exits: exit codes of the processes that were stopped last.
+
+    Raises:
+        OptionsError: there is a timeout, which takes processes of our own.
 
     """
 
     def __init__(self, executor: Executor | None, limits: Limits) -> None:
+        if executor is not None and limits.timeout is not None:
+            raise OptionsError(
+                "timeout: only worker processes of asyncrgb's own can be ended in the middle "
+                "of an image: leave out the timeout, or the executor (--executor process)"
+            )
         self.size = limits.worker_count
+        self.starts = 0
+        self.exits: dict[int, int] = {}
         self._limits = limits
         self._given = executor
-        self._own: ProcessPoolExecutor | None = None
-        self.starts = 0
+        self._own: Processes | None = None
+        self._closed = False
+        self._changing = Lock()
 
     @property
     def replaceable(self) -> bool:
@@ -56,41 +75,57 @@ class Pool:
         return self._given is None
 
     def start(self) -> None:
-        """Start our own workers, anew if need be, and wait for the first; not for the event loop.
+        """Start our own workers, and wait for the first; not for the event loop.
 
         Raises:
-            BrokenExecutor: they die as they start.
+            BrokenExecutor: they die as they start, or the pool has been closed.
+            OSError, EOFError: they cannot be started.
 
         """
         self.starts += 1
         if self._given is None:
             self.stop()
-            self._own = self._processes()
-            first, *_ = [self._own.submit(_ready) for _ in range(self.size)]
-            first.result()
+            with self._changing:
+                if self._closed:
+                    raise BrokenExecutor("the pool has been closed")
+                own = self._own = Processes(self.size, self._memory(), self._limits.memory)
+            own.start()
 
-    async def render(self, arena: str, pieces: Sequence[worker.Piece]) -> list[worker.Rendered]:
+    def packed(self, action: worker.Action) -> worker.Action | bytes:
+        """Give an action as it travels: pickled if to a process of our own."""
+        return action if self._given is not None else pickle.dumps(action)
+
+    async def render(self, order: worker.Order) -> list[worker.Answer]:
         """Have one worker render a batch.
 
         Raises:
             BrokenExecutor: a worker died meanwhile, this one or another.
 
         """
+        executor = self._given
+        if executor is None:
+            if self._own is None:
+                raise BrokenExecutor("there are no workers")
+            executor = self._own.executor
         return await asyncio.get_running_loop().run_in_executor(
-            self._own or self._given, worker.render_batch, arena, pieces, self._limits
+            executor, worker.render_batch, order
         )
 
-    def stop(self) -> None:
-        """End our own workers and wait for them; not for the event loop."""
-        if self._own is not None:
-            self._own.shutdown(wait=True, cancel_futures=True)
+    def stop(self, *, at_once: bool = False) -> None:
+        """End our own workers, and wait until they are gone; not for the event loop."""
+        with self._changing:
+            own, self._own = self._own, None
+        if own is not None:
+            self.exits = own.stop(0 if at_once else GRACE)
 
-    def _processes(self) -> ProcessPoolExecutor:
-        methods = multiprocessing.get_all_start_methods()
-        method = "forkserver" if "forkserver" in methods else "spawn"
-        context = multiprocessing.get_context(method)
-        return ProcessPoolExecutor(self.size, context, initializer=worker.start)
+    def close(self, *, at_once: bool) -> None:
+        """End our own workers for good; not for the event loop."""
+        with self._changing:
+            self._closed = True
+        self.stop(at_once=at_once)
 
-
-def _ready() -> None:
-    """Do nothing: a worker that has answered has started."""
+    def _memory(self) -> int | None:
+        """Tell how much a worker may allocate; None: any amount."""
+        if self._limits.worker_memory is None:
+            return machine.memory() // self.size
+        return self._limits.worker_memory or None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from threading import Lock
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from asyncrgb.pipeline.crew import Crew, Demand
-from asyncrgb.pipeline.outcomes import Failed, UpToDate
+from asyncrgb.pipeline.files import bare
+from asyncrgb.pipeline.outcomes import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,25 +103,36 @@ class Reading:
             for _ in range(len(self._streams)):
                 stream = self._streams[0]
                 self._streams.rotate(-1)
-                if stream.claimable:
-                    return stream.pending.popleft()
+                with suppress(IndexError):  # the stream has just been told to end
+                    if stream.claimable:
+                        return stream.pending.popleft()
         return None
 
     def _read(self, task: FileTask) -> bool:
         """Read the file of ``task`` or settle its outcome; False if it is held instead."""
-        job = task.job
+        if not task.wanted:
+            return True
         returns = self._arena.returns
+        began = perf_counter() if task.times is not None else 0.0
         try:
-            if task.stream.is_fresh is not None and task.stream.is_fresh(job):
-                task.outcome = UpToDate(job.source, job.destination)
-                return True
-            place = self._storage.read_into(self._arena, job.source)
+            place = self._storage.read_into(self._arena, task.job.source)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
-            task.outcome = Failed(job.source, error.with_traceback(None))
+            _note(task, began)
+            task.outcome = Failed(task.job.source, bare(error))
             return True
         if place is None:
             self._held.append(task)
             self._held_at = returns
             return False
         task.extent, task.length = place
+        _note(task, began)
         return True
+
+
+def _note(task: FileTask, began: float) -> None:
+    """Add to the times of a task, if they are wanted, that it was read."""
+    times = task.times
+    if times is not None:
+        times.begun = times.begun or began
+        times.read += perf_counter() - began
+        times.read_bytes = task.length

@@ -6,33 +6,41 @@ large and their cost vanishes; under light load a single image goes at once.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from concurrent.futures import BrokenExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
-from asyncrgb.errors import AsyncRgbError, WorkerCrashError
+from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.crew import Demand
+from asyncrgb.pipeline.enlarging import Enlarging
+from asyncrgb.pipeline.recovery import take_stock
+from asyncrgb.pipeline.worker import Order, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.pipeline.journal import Journal
     from asyncrgb.pipeline.means import Means
-    from asyncrgb.pipeline.pool import Pool
+    from asyncrgb.pipeline.recovery import Aftermath
+    from asyncrgb.pipeline.staff import Staff
     from asyncrgb.pipeline.task import Task
-    from asyncrgb.pipeline.worker import Piece, Rendered
+    from asyncrgb.pipeline.worker import Action, Answer, Piece, Rendered
 
 
-_STARTS: Final = 3
-_CRASHED: Final = (
-    "a worker process died while it rendered this image (a crash of its decoder, or the "
-    "system was out of memory): check the file, or leave it out"
-)
-_STILLBORN: Final = (
-    "the worker processes die as they start: if this is a script, put what it runs under "
-    "`if __name__ == '__main__':`; else try --executor thread"
-)
+class Batch(NamedTuple):
+    """Images that go to a worker together.
+
+    Attributes:
+        tasks: the images.
+        notes: place of the notes on them in the journal.
+        staff: number of the workers that have it: how often they have been replaced.
+
+    """
+
+    tasks: list[Task]
+    notes: int
+    staff: int
 
 
 class Rendering:
@@ -40,8 +48,9 @@ class Rendering:
 
     Args:
         means: where the images are.
-        pool: the workers.
-        limits: sizes of batches.
+        staff: the workers.
+        journal: where workers note what they do.
+        limits: sizes of batches, and what is refused.
         options: for jobs that have none of their own.
         deliver: takes the tasks of a batch, each with what the worker says of it.
         drop: takes a task that nobody wants any more.
@@ -53,7 +62,8 @@ class Rendering:
         self,
         *,
         means: Means,
-        pool: Pool,
+        staff: Staff,
+        journal: Journal,
         limits: Limits,
         options: RenderOptions,
         deliver: Callable[[list[Task], list[Rendered]], None],
@@ -61,59 +71,40 @@ class Rendering:
         repeat: Callable[[Task], None],
     ) -> None:
         self._arena = means.arena
-        self._pool = pool
-        self._threads = means.threads
+        self._background = means.background
+        self._staff = staff
+        self._journal = journal
+        self._limits = limits
         self._options = options
         self._deliver = deliver
         self._drop = drop
         self._repeat = repeat
-        self._background = means.background
-        self._largest = limits.batch
-        self._most_bytes = limits.memory // (2 * (pool.size + 1))
+        self._most_bytes = limits.memory // (2 * (staff.size + 1))
         self._ready: deque[Task] = deque()
-        self._in_flight: list[list[Task]] = []
-        self._started = False
-        self._restarting = asyncio.Lock()
+        self._enlarging = Enlarging(self._arena)
+        self._in_flight: dict[int, Batch] = {}  # by the place of their notes
 
     @property
     def ready(self) -> int:
-        """Number of images that wait for a worker."""
-        return len(self._ready)
+        """Number of images that wait for a worker, or for room."""
+        return len(self._ready) + len(self._enlarging)
 
     @property
     def under_way(self) -> int:
         """Number of images that workers have been given."""
-        return sum(map(len, self._in_flight))
+        return sum(len(batch.tasks) for batch in self._in_flight.values())
+
+    @property
+    def cramped(self) -> bool:
+        """Whether nothing may take room, since images under way need more of it."""
+        return len(self._enlarging) > 0
 
     @property
     def appetite(self) -> Demand:
         """What readers should do: nobody waits for a full batch, nor reads beyond it."""
-        if len(self._ready) >= self._largest:
+        if self.cramped or len(self._ready) >= self._limits.batch:
             return Demand.LESS
-        return Demand.MORE if self._started and not self._ready else Demand.SAME
-
-    @property
-    def _free(self) -> int:
-        return self._pool.size - len(self._in_flight)
-
-    async def start(self) -> None:
-        """Start the workers.
-
-        Raises:
-            AsyncRgbError: they die as they start.
-
-        """
-        self._started = False
-        for attempt in range(1, _STARTS + 1):
-            try:
-                await asyncio.get_running_loop().run_in_executor(
-                    self._threads.many, self._pool.start
-                )
-                break
-            except BrokenExecutor as error:  # one may have been killed as it started
-                if attempt == _STARTS:
-                    raise AsyncRgbError(_STILLBORN) from error
-        self._started = True
+        return Demand.MORE if self._staff.at_work and not self._ready else Demand.SAME
 
     def put(self, tasks: list[Task]) -> None:
         """Let images that have been read be rendered."""
@@ -125,10 +116,17 @@ class Rendering:
 
     def dispatch(self) -> None:
         """Send batches while a worker is free, and a full one to wait for the next that is."""
-        while self._started and self._next() is not None and self._may_send():
-            batch = self._take()
-            self._in_flight.append(batch)
+        while (task := self._enlarging.take()) is not None:
+            self._ready.appendleft(task)
+        while self._next() is not None and self._staff.at_work and self._may_send():
+            tasks = self._take()
+            batch = Batch(tasks, self._journal.open(len(tasks)), self._staff.number)
+            self._in_flight[batch.notes] = batch
             self._background.spawn(self._render(batch))
+
+    @property
+    def _free(self) -> int:
+        return self._staff.size - len(self._in_flight)
 
     def _next(self) -> Task | None:
         while self._ready and not self._ready[0].wanted:
@@ -136,16 +134,17 @@ class Rendering:
         return self._ready[0] if self._ready else None
 
     def _may_send(self) -> bool:
-        if self._ready[0].alone or any(batch[0].alone for batch in self._in_flight):
+        isolated = any(batch.tasks[0].alone for batch in self._in_flight.values())
+        if self._ready[0].alone or isolated:
             return not self._in_flight
-        full = len(self._ready) >= self._largest
+        full = len(self._ready) >= self._limits.batch
         return self._free > 0 or (self._free == 0 and full)
 
     def _take(self) -> list[Task]:
         share = -(-len(self._ready) // max(self._free, 1))
         batch = [self._ready.popleft()]
         volume = batch[0].length
-        while not batch[0].alone and len(batch) < min(share, self._largest):
+        while not batch[0].alone and len(batch) < min(share, self._limits.batch):
             task = self._next()
             if task is None or task.alone or volume + task.length > self._most_bytes:
                 break
@@ -153,40 +152,87 @@ class Rendering:
             batch.append(self._ready.popleft())
         return batch
 
-    async def _render(self, batch: list[Task]) -> None:
-        starts = self._pool.starts
-        pieces = [self._piece(task) for task in batch]
-        crash: Exception | None = None
-        results: list[Rendered] = []
+    async def _render(self, batch: Batch) -> None:
         try:
-            results = await self._pool.render(self._arena.name, pieces)
+            answers = await self._staff.render(self._order(batch))
         except Exception as error:  # noqa: BLE001 - also options that cannot be pickled
-            crash = error
-        finally:
-            self._in_flight.remove(batch)
-        if crash is not None:
-            await self._recover(batch, starts, crash)
+            await self._fail(batch, error)
         else:
-            self._deliver(batch, results)
+            if self._settle(batch):
+                self._hand_on(batch.tasks, answers)
 
-    def _piece(self, task: Task) -> Piece:
-        assert task.extent is not None  # noqa: S101 - what is ready has a place
-        return (*task.extent, task.length, task.action or self._options)
+    def _settle(self, batch: Batch) -> bool:
+        """Take a batch as done with; False if it was before: lost with its workers."""
+        if self._in_flight.get(batch.notes) is not batch:
+            return False
+        del self._in_flight[batch.notes]
+        self._journal.close(batch.notes)
+        return True
 
-    async def _recover(self, batch: list[Task], starts: int, error: Exception) -> None:
-        """Replace workers that died, and find the image at fault by rendering each alone.
+    def _hand_on(self, tasks: list[Task], answers: list[Answer]) -> None:
+        """Deliver results, but for pictures that need more room first."""
+        self._staff.patience.renew()
+        if TooLarge in map(type, answers):
+            each = list(zip(tasks, answers, strict=True))
+            needs = [(task, it.length) for task, it in each if isinstance(it, TooLarge)]
+            self._enlarging.put(needs, len(tasks))
+            tasks = [task for task, it in each if not isinstance(it, TooLarge)]
+        self._deliver(tasks, [it for it in answers if not isinstance(it, TooLarge)])
 
-        Even a batch of one may have died of another's fault, or of somebody's kill.
-        """
-        verdict: Exception = AsyncRgbError(f"cannot be rendered: {type(error).__name__}: {error}")
-        if isinstance(error, BrokenExecutor) and self._pool.replaceable:
-            verdict = WorkerCrashError(_CRASHED)
-            async with self._restarting:  # until then, a worker of old may still write
-                if self._pool.starts == starts:  # the first to notice
-                    await self.start()
-        if batch[0].alone:
-            self._deliver(batch, [verdict])
-            return
-        for task in batch:
-            task.alone = True
+    def _order(self, batch: Batch) -> Order:
+        numbers: dict[int, int] = {}  # of actions, by identity
+        actions: list[Action | bytes] = []
+        pieces: list[Piece] = []
+        for task in batch.tasks:
+            action = task.action or self._options
+            number = numbers.setdefault(id(action), len(actions))
+            if number == len(actions):
+                actions.append(self._staff.packed(action))
+            assert task.extent is not None  # noqa: S101 - what is ready has a place
+            pieces.append((*task.extent, task.length, number, task.piped))
+        return Order(self._arena.name, batch.notes, pieces, actions, self._limits)
+
+    async def _fail(self, batch: Batch, error: Exception) -> None:
+        if isinstance(error, BrokenExecutor) and self._staff.replaceable:
+            await self._staff.replace(batch.staff, self._recover)
+            self.dispatch()
+        else:
+            self._isolate(batch, error)
+
+    def _recover(self) -> bool:
+        """See what became of the batches of workers that died; tell whether they got anywhere."""
+        progress = False
+        for batch in [
+            each for each in self._in_flight.values() if each.staff == self._staff.number
+        ]:
+            after = self._stock(batch)
+            progress |= after.progress
+            self._ready.extendleft(reversed(after.suspects + after.whole))
+            self._put_right(after)
+        return progress
+
+    def _stock(self, batch: Batch) -> Aftermath:
+        account = self._journal.read(batch.notes, len(batch.tasks))
+        self._settle(batch)
+        return take_stock(batch.tasks, account, self._staff.exits, self._limits.timeout)
+
+    def _put_right(self, after: Aftermath) -> None:
+        for task in after.spoilt:
             self._repeat(task)
+        ended: list[tuple[Task, Rendered]] = [*after.finished, *after.failed]
+        if ended:
+            self._deliver([task for task, _ in ended], [result for _, result in ended])
+
+    def _isolate(self, batch: Batch, error: Exception) -> None:
+        """Render the images of a batch one by one: something is wrong with one, or with all."""
+        if batch.tasks[0].alone:
+            self._settle(batch)
+            verdict = AsyncRgbError(f"cannot be rendered: {type(error).__name__}: {error}")
+            self._deliver(batch.tasks, [verdict])
+            return
+        after = self._stock(batch)
+        for task in (*after.suspects, *after.whole, *after.spoilt):
+            task.alone = True
+        self._ready.extend((*after.suspects, *after.whole))
+        self._put_right(after)
+        self.dispatch()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import chain, islice
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from asyncrgb.pipeline.flow import Flow
     from asyncrgb.pipeline.outcomes import Job
@@ -18,25 +19,66 @@ if TYPE_CHECKING:
 
 _PLAN_SLICE: Final = 256
 _JOBS_SLICE: Final = 16
+# Looking at a file takes some microseconds where nothing has to be waited for.
+_WAITS_SECONDS: Final = 0.00025
+_PROBE: Final = 8
+_PART: Final = 4
+
+
+class Brake:
+    """Ends one conversion early, whichever of its streams is under way.
+
+    Attributes:
+        pulled: whether the conversion has been told to end.
+
+    """
+
+    def __init__(self) -> None:
+        self.pulled = False
+        self._streams: set[Stream] = set()
+
+    def pull(self) -> None:
+        """Let no new work be begun; what is under way ends as it would."""
+        self.pulled = True
+        for stream in tuple(self._streams):
+            stream.drain()
+
+    def watch(self, stream: Stream) -> None:
+        """Let ``stream`` be a part of the conversion."""
+        self._streams.add(stream)
+        if self.pulled:
+            stream.drain()
+
+    def forget(self, stream: Stream) -> None:
+        """Take note that ``stream`` has ended."""
+        self._streams.discard(stream)
 
 
 @asynccontextmanager
 async def running(
-    flow: Flow, stream: Stream, planned: AsyncIterator[Iterable[Planned]]
+    flow: Flow,
+    stream: Stream,
+    planned: AsyncIterator[Iterable[Planned]],
+    brake: Brake | None = None,
 ) -> AsyncIterator[Flow]:
     """Feed ``planned`` to ``stream``, slice by slice as it gets hungry, and ``stream`` to ``flow``.
 
     On leaving, what is still under way is dropped.
     """
+    brake = brake or Brake()
     flow.open(stream)
+    brake.watch(stream)
     feeder = asyncio.get_running_loop().create_task(_feed(flow, stream, planned))
     try:
         yield flow
     finally:
+        brake.forget(stream)
         stream.cancel()
         feeder.cancel()
-        await asyncio.wait([feeder])
-        flow.close(stream)
+        try:
+            await asyncio.wait([feeder])
+        finally:  # also if it takes its time and the caller is cancelled once more
+            flow.close(stream)
 
 
 async def _feed(flow: Flow, stream: Stream, planned: AsyncIterator[Iterable[Planned]]) -> None:
@@ -45,10 +87,10 @@ async def _feed(flow: Flow, stream: Stream, planned: AsyncIterator[Iterable[Plan
             stream.feed(piece)
             flow.poke()
             await stream.hungry()
-            if stream.is_done:  # it has failed, or the flow has been closed
+            if stream.is_sated:  # it is to end, or has failed, or the flow has been closed
                 return
-    except Exception as error:  # noqa: BLE001 - it comes out where the stream is awaited
-        stream.fail(error)
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see Stream.done
+        stream.fail(error)  # the jobs themselves may raise a CancelledError
     else:
         stream.exhaust()
 
@@ -65,11 +107,57 @@ async def slices(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[list
         await asyncio.sleep(0)
 
 
-async def slices_on_thread(flow: Flow, planned: Iterator[Planned]) -> AsyncIterator[list[Planned]]:
-    """Cut a plan into slices, each made on a thread, since it lists folders."""
-    while piece := await flow.on_thread(_slice, planned):
+async def slices_on_thread(
+    flow: Flow, planned: Iterator[Planned | None]
+) -> AsyncIterator[list[Planned]]:
+    """Cut a plan into slices, each made on a thread, since it lists folders.
+
+    A slice ends where the plan takes a breath, so it may be empty.
+    """
+    while (piece := await flow.on_thread(_slice, planned)) is not None:
         yield piece
 
 
-def _slice(planned: Iterator[Planned]) -> list[Planned]:
-    return list(islice(planned, _PLAN_SLICE))
+def _slice(planned: Iterator[Planned | None]) -> list[Planned] | None:
+    """Take the next slice; None at the end."""
+    piece: list[Planned] = []
+    for each in planned:
+        if each is None:
+            return piece
+        piece.append(each)
+        if len(piece) == _PLAN_SLICE:
+            return piece
+    return piece or None
+
+
+async def sifted(
+    flow: Flow,
+    pieces: AsyncIterator[list[Planned]],
+    sift: Callable[[list[Planned]], list[Planned]],
+) -> AsyncIterator[list[Planned]]:
+    """Let ``sift`` look at all slices: on one thread, or on many where storage makes it wait."""
+    async for piece in pieces:
+        looked_at, others = await flow.on_thread(_until_it_waits, sift, piece)
+        parts = [others[at : at + _PART] for at in range(0, len(others), _PART)]
+        yield [*looked_at, *chain.from_iterable(await flow.on_threads(sift, parts))]
+
+
+def _until_it_waits(
+    sift: Callable[[list[Planned]], list[Planned]], piece: list[Planned]
+) -> tuple[list[Planned], list[Planned]]:
+    """Sift a slice, but only the first of it if that shows that there is much to wait for."""
+    first, others = piece[:_PROBE], piece[_PROBE:]
+    began = perf_counter()
+    sifted_first = sift(first)
+    if perf_counter() - began > _WAITS_SECONDS * _PROBE:
+        return sifted_first, others
+    return sifted_first + sift(others), []
+
+
+async def chained(
+    first: list[Planned], others: AsyncIterator[list[Planned]]
+) -> AsyncIterator[list[Planned]]:
+    """Put back a slice that has been looked at."""
+    yield first
+    async for each in others:
+        yield each

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
-from asyncrgb.pipeline.outcomes import Failed
+from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Trace
 from asyncrgb.pipeline.task import Task
+from asyncrgb.pipeline.timing import Clocked
+from asyncrgb.pipeline.worker import Rich
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,9 +20,34 @@ if TYPE_CHECKING:
     from asyncrgb.exposure import Exposure
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.outcomes import Job, Outcome
+    from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Planned
+    from asyncrgb.pipeline.timing import Picture, Timed
     from asyncrgb.pipeline.worker import Measure
+
+
+class Times:
+    """Where the time of one job goes.
+
+    Attributes:
+        begun: when it was taken up; 0: it has not been.
+        read_bytes, written_bytes: of its files.
+        read, render, write: seconds spent on that.
+
+    """
+
+    __slots__ = ("begun", "read", "read_bytes", "render", "write", "written_bytes")
+
+    def __init__(self) -> None:
+        self.begun = 0.0
+        self.read_bytes = self.written_bytes = 0
+        self.read = self.render = self.write = 0.0
+
+    def trace(self) -> Trace:
+        """Sum up: what was not spent on anything was spent on waiting."""
+        busy = self.read + self.render + self.write
+        wait = max(0.0, perf_counter() - self.begun - busy) if self.begun else 0.0
+        return Trace(self.read_bytes, self.written_bytes, self.read, wait, self.render, self.write)
 
 
 class FileTask(Task):
@@ -28,11 +58,20 @@ class FileTask(Task):
         output: the picture where it does not fit ``extent``.
         worldfile: the text of its world file, if there is to be one.
         exposure: how the picture came out, if that was looked at.
-        outcome: set as soon as there is nothing more to do.
+        times: where the time goes, if that was asked.
 
     """
 
-    __slots__ = ("exposure", "index", "job", "outcome", "output", "stream", "worldfile")
+    __slots__ = (
+        "_outcome",
+        "exposure",
+        "index",
+        "job",
+        "output",
+        "stream",
+        "times",
+        "worldfile",
+    )
 
     def __init__(self, stream: Stream, index: int, job: Job) -> None:
         super().__init__(job.options or stream.action)
@@ -42,7 +81,30 @@ class FileTask(Task):
         self.output: bytes | None = None
         self.worldfile: str | None = None
         self.exposure: Exposure | None = None
-        self.outcome: Outcome | None = None
+        self.times = Times() if stream.trace else None
+        self._outcome: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of it: there as soon as there is nothing more to do."""
+        return self._outcome
+
+    @outcome.setter
+    def outcome(self, outcome: Outcome) -> None:
+        if self.times is not None and isinstance(outcome, (Converted, Failed)):
+            outcome = replace(outcome, trace=self.times.trace())
+        self._outcome = outcome
+
+    def unpack(self, picture: Picture) -> int | Exception:
+        """Take what there is to say about a picture; give its length, or the error."""
+        if isinstance(picture, Clocked):
+            if self.times is not None:
+                self.times.render += picture.seconds
+            picture = picture.result
+        if isinstance(picture, Rich):
+            length, self.output, self.worldfile, self.exposure = picture
+            return length
+        return picture
 
     @property
     def wanted(self) -> bool:
@@ -55,27 +117,30 @@ class Stream:
 
     Args:
         deliver: called with the place in the input and the outcome, as each job ends.
-        is_fresh: tells which jobs need no work; called on a thread.
         action: what to do with images whose job does not say; None: as the Converter says.
         absorb: takes the statistics of images that are measured, a batch at a time.
         enough: number of jobs in line from which on no more are wanted.
+        trace: whether outcomes are to say where the time went.
 
     """
 
     def __init__(
         self,
         deliver: Callable[[int, Outcome], None],
-        is_fresh: Callable[[Job], bool] | None = None,
+        *,
         enough: int = 1024,
-        action: RenderOptions | Measure | None = None,
+        action: RenderOptions | Measure | Timed | None = None,
         absorb: Callable[[Statistics], None] | None = None,
+        trace: bool = False,
     ) -> None:
         self.action = action
         self.absorb = absorb
         self.pending: deque[FileTask] = deque()
-        self.is_fresh = is_fresh
+        self.trace = trace
         self.paused = False
         self.cancelled = False
+        self.drained = False
+        self._error: BaseException | None = None
         self._deliver = deliver
         self._enough = enough
         self._fed = 0
@@ -90,18 +155,20 @@ class Stream:
         return bool(self.pending) and not self.paused
 
     def feed(self, planned: Iterable[Planned]) -> None:
-        """Put jobs at the end of the line; failures known beforehand go straight out."""
-        for each in planned if not self.cancelled else ():
+        """Put jobs at the end of the line; outcomes known beforehand go straight out."""
+        for each in planned:
+            if self.cancelled or self.drained:
+                return
             index = self._fed
             self._fed += 1
-            if isinstance(each, Failed):
-                self.end(index, each)
-            else:
+            if isinstance(each, Job):
                 self.pending.append(FileTask(self, index, each))
+            else:
+                self.end(index, each)
 
     async def hungry(self) -> None:
         """Wait until more jobs are wanted: back-pressure on whoever feeds."""
-        while len(self.pending) >= self._enough and not self._done.done():
+        while len(self.pending) >= self._enough and not self.is_sated:
             self._hungry.clear()
             await self._hungry.wait()
 
@@ -122,7 +189,7 @@ class Stream:
             return
         try:
             self._deliver(index, outcome)
-        except Exception as error:  # noqa: BLE001 - the caller's own, it comes out of done()
+        except BaseException as error:  # noqa: BLE001 - the caller's own, it comes out of done()
             self.fail(error)
         self._finish_if_done()
 
@@ -130,20 +197,34 @@ class Stream:
         """End the stream with an error, which comes out of ``done``."""
         self._stop()
         if not self._done.done():
-            self._done.set_exception(error)
+            self._error = error
+            self._done.set_result(None)
 
     def cancel(self) -> None:
         """Take no more jobs and deliver no more outcomes; what is under way is dropped."""
         self._stop()
         if not self._done.done():
             self._done.set_result(None)
-        elif not self._done.cancelled():
-            self._done.exception()  # seen, or not wanted any more
+
+    def drain(self) -> None:
+        """Take no more jobs, and end once those that have been begun have ended."""
+        self.drained = True
+        with suppress(IndexError):
+            while self.pending:  # readers take from it at the same time
+                self.pending.pop()
+                self._fed -= 1
+        self._hungry.set()
+        self.exhaust()
 
     @property
     def is_done(self) -> bool:
         """Whether every job has ended, or the stream has."""
         return self._done.done()
+
+    @property
+    def is_sated(self) -> bool:
+        """Whether it will not take any more jobs."""
+        return self.drained or self._done.done()
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called when the stream is done."""
@@ -152,6 +233,8 @@ class Stream:
     async def done(self) -> None:
         """Wait until every job has ended; raises what ended the stream, if anything did."""
         await asyncio.shield(self._done)
+        if self._error is not None:
+            raise self._error
 
     def _stop(self) -> None:
         self.cancelled = True

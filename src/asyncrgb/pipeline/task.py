@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.arena import Extent
+    from asyncrgb.pipeline.timing import Timed
     from asyncrgb.pipeline.worker import Measure
 
 
@@ -20,16 +21,20 @@ class Task(ABC):
         extent: its place in the arena.
         length: bytes of its TIFF, and of its PNG once it is rendered, in ``extent``.
         alone: to be rendered in a batch of its own, as it may have killed a worker.
+        spared: a worker was ended with it alone, but as if for another's sake.
+        piped: its picture may be too large for the arena, and come through a pipe.
 
     """
 
-    __slots__ = ("action", "alone", "extent", "length")
+    __slots__ = ("action", "alone", "extent", "length", "piped", "spared")
 
-    def __init__(self, action: RenderOptions | Measure | None) -> None:
+    def __init__(self, action: RenderOptions | Measure | Timed | None) -> None:
         self.action = action
         self.extent: Extent | None = None
         self.length = 0
         self.alone = False
+        self.spared = False
+        self.piped = False
 
     @property
     @abstractmethod

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
 import os
 import pickle
 import signal
 from functools import lru_cache
-from threading import Thread
+from time import monotonic_ns
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from asyncrgb.errors import AsyncRgbError
+from asyncrgb.errors import AsyncRgbError, LimitError
 from asyncrgb.pipeline.arena import attach
+from asyncrgb.pipeline.journal import ENDED, OVERWRITING, OVERWRITTEN, Notes
+from asyncrgb.pipeline.timing import Clocked, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Rich(NamedTuple):
 
     Attributes:
         length: bytes of the picture.
-        output: the picture, where it is larger than its extent.
+        output: the picture, where the arena cannot hold it.
         worldfile: the text of its world file, if there is to be one.
         exposure: how it came out, if that was looked at.
 
@@ -60,36 +60,47 @@ class Rich(NamedTuple):
     exposure: Exposure | None
 
 
+class TooLarge(NamedTuple):
+    """A picture does not fit the extent of its image, and was dropped; it needs ``length``."""
+
+    length: int
+
+
 # The length of a picture that lies in its extent and needs no more words, or what else came of
 # an image.
-Rendered: TypeAlias = "int | Rich | Counted | Exception"
+Rendered: TypeAlias = "int | Rich | Counted | Clocked | Exception"
 
-# One image in the arena: start and size of its extent, length of the TIFF at its start, what to
-# do with it. A plain tuple, since pickling takes a tenth of a named one's time.
-Piece: TypeAlias = "tuple[int, int, int, RenderOptions | Measure]"
+Answer: TypeAlias = "Rendered | TooLarge"
 
+# One image in the arena: start and size of its extent, length of the TIFF at its start, the
+# number of what to do with it, whether a picture that is too large may come back through the
+# pipe. A plain tuple, since pickling takes a tenth of a named one's time.
+Piece: TypeAlias = "tuple[int, int, int, int, bool]"
 
-def start() -> None:
-    """Prepare a worker process of our own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which ends us
-    if hasattr(os, "nice"):
-        # Who feeds the workers goes first, or they wait for it in the end: on busy processors
-        # this brought the use of two of them from 1.64 to 1.79.
-        os.nice(1)
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its findings become errors
-    logging.getLogger("tifffile").propagate = False
-    Thread(target=_end_with_parent, daemon=True).start()
+Action: TypeAlias = "RenderOptions | Measure | Timed"
 
 
-def _end_with_parent() -> None:
-    """Leave when the main process dies, killed or not: nothing else would end an idle worker."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+class Order(NamedTuple):
+    """A batch for a worker.
+
+    Attributes:
+        arena: where the images are.
+        notes: place in it of the notes on this batch.
+        pieces: the images.
+        actions: what to do with them; pickled each by itself where it goes to another process,
+            so that one that cannot be read there, or kills who reads it, costs its own image.
+        limits: what is refused.
+
+    """
+
+    arena: str
+    notes: int
+    pieces: Sequence[Piece]
+    actions: Sequence[Action | bytes]
+    limits: Limits
 
 
-def render_batch(arena: str, pieces: Sequence[Piece], limits: Limits) -> list[Rendered]:
+def render_batch(order: Order) -> list[Answer]:
     """Render or count each piece; a picture replaces its image in the arena, if it fits.
 
     Returns:
@@ -97,57 +108,116 @@ def render_batch(arena: str, pieces: Sequence[Piece], limits: Limits) -> list[Re
         counted comes with the last piece that asked for it.
 
     """
-    memory = _attached(arena)
-    batch = _Batch(limits)
-    results = [batch.take(memory, piece) for piece in pieces]
-    batch.hand_over(pieces, results)
+    memory = _attached(order.arena)
+    notes = Notes(memory, order.notes, len(order.pieces))
+    notes.taken(os.getpid())
+    batch = _Batch(order, memory, notes)
+    take = batch.take if order.limits.timeout is None else batch.take_in_time
+    results = [take(place, piece) for place, piece in enumerate(order.pieces)]
+    batch.hand_over(results)
     return results
 
 
 class _Batch:
     """A batch under way: what its pieces have in common."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, order: Order, memory: memoryview, notes: Notes) -> None:
+        self._memory = memory
+        self._notes = notes
+        self._limits = order.limits
+        self._sent = order.actions
+        self._actions: dict[int, RenderOptions | Measure] = {}
+        self._timed: set[int] = set()  # numbers of actions that go by the clock
+        self._counted: dict[int, int] = {}  # place of the last one → number of the stream
         self._judged = False
         self._statistics: dict[int, Statistics] = {}
 
-    def take(self, memory: memoryview, piece: Piece) -> Rendered:
-        start, size, length, action = piece
+    def take_in_time(self, place: int, piece: Piece) -> Answer:
+        """Do what is to be done with an image, or die of it: of the alarm, even if stuck in C."""
+        assert self._limits.timeout is not None  # noqa: S101 - else nobody would be in a hurry
+        signal.setitimer(signal.ITIMER_REAL, self._limits.timeout)
         try:
-            image = memory[start : start + length]
-            if isinstance(action, Measure):
-                return self._count(image, action)
-            return self._render(image, memory[start : start + size], action)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it costs this image only
-            return _picklable(error)
+            return self.take(place, piece)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _render(self, image: memoryview, extent: memoryview, options: RenderOptions) -> Rendered:
+    def take(self, place: int, piece: Piece) -> Answer:
+        """Do what is to be done with an image, and note how far it is."""
+        began = self._notes.begin(place)
+        try:
+            result = self._result(place, piece)
+        except MemoryError:
+            result = LimitError(_TOO_MUCH)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it costs this image only
+            result = _picklable(error)
+        self._notes.note(place, result if isinstance(result, int) else _state(result))
+        if piece[3] in self._timed and isinstance(result, (int, Rich, Exception)):
+            return Clocked((monotonic_ns() - began) / 1e9, result)
+        return result
+
+    def hand_over(self, results: list[Answer]) -> None:
+        """Give the statistics of each stream to the last of its images that was counted."""
+        last = {number: place for place, number in self._counted.items()}
+        for number, place in last.items():
+            results[place] = Counted(self._statistics[number])
+
+    def _result(self, place: int, piece: Piece) -> Answer:
+        start, _, length, number, _ = piece
+        action = self._actions.get(number)
+        if action is None:
+            action = self._unpack(number)
+        image = self._memory[start : start + length]
+        if isinstance(action, Measure):
+            return self._count(place, image, action)
+        return self._render(place, piece, image, action)
+
+    def _unpack(self, number: int) -> RenderOptions | Measure:
+        action = self._sent[number]
+        if isinstance(action, bytes):
+            action = pickle.loads(action)  # noqa: S301 - our own bytes
+        if isinstance(action, Timed):
+            self._timed.add(number)
+            action = action.options
+        self._actions[number] = action
+        return action
+
+    def _render(
+        self, place: int, piece: Piece, image: memoryview, options: RenderOptions
+    ) -> int | Rich | TooLarge:
         from asyncrgb.imaging.chip import picture  # noqa: PLC0415 - numpy, not for the main process
 
+        start, size, _, _, piped = piece
         file, worldfile, exposure = picture(image, options, self._limits, judge=not self._judged)
+        if len(file) > size and not piped:
+            return TooLarge(len(file))
         self._judged = True
-        fits = len(file) <= len(extent)
-        if fits:
-            extent[: len(file)] = file
-        if fits and worldfile is None and exposure is None:
+        if len(file) > size:
+            return Rich(len(file), file, worldfile, exposure)
+        self._notes.note(place, OVERWRITING)
+        self._memory[start : start + len(file)] = file
+        if worldfile is None and exposure is None:
             return len(file)
-        return Rich(len(file), None if fits else file, worldfile, exposure)
+        return Rich(len(file), None, worldfile, exposure)
 
-    def _count(self, image: memoryview, action: Measure) -> Rendered:
+    def _count(self, place: int, image: memoryview, action: Measure) -> Counted:
         from asyncrgb.imaging.measuring import measure  # noqa: PLC0415 - the same
         from asyncrgb.imaging.statistics import Statistics  # noqa: PLC0415 - the same
 
         into = self._statistics.setdefault(action.number, Statistics())
         measure(image, action.options, self._limits, into, every=action.every)
+        self._counted[place] = action.number
         return Counted(None)
 
-    def hand_over(self, pieces: Sequence[Piece], results: list[Rendered]) -> None:
-        """Give the statistics of each stream to the last of its images that was counted."""
-        for place in reversed(range(len(pieces))):
-            action = pieces[place][3]
-            if isinstance(results[place], Counted) and isinstance(action, Measure):
-                results[place] = Counted(self._statistics.pop(action.number, None))
+
+_TOO_MUCH = (
+    "the image needs more memory than a worker may use: cut it into smaller ones, use fewer "
+    "workers (--workers), or raise Limits.worker_memory (--worker-memory)"
+)
+
+
+def _state(result: Answer) -> int:
+    """Tell how an image is that has not become a picture with no more to say."""
+    return OVERWRITTEN if isinstance(result, Rich) and result.output is None else ENDED
 
 
 @lru_cache(maxsize=2)
@@ -155,10 +225,10 @@ def _attached(name: str) -> memoryview:
     return attach(name)
 
 
-def _picklable(error: Exception) -> Exception:
+def _picklable(error: BaseException) -> Exception:
     """Give an error that survives the way to the main process, as itself if it can."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     except Exception:  # noqa: BLE001 - anything can go wrong in a foreign __reduce__
         return AsyncRgbError(f"{type(error).__name__}: {error}")
-    return error
+    return error if isinstance(error, Exception) else AsyncRgbError(f"{type(error).__name__}")

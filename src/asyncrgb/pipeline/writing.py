@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from asyncrgb.pipeline.crew import Crew, Demand
+from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.outcomes import Converted, Failed
 from asyncrgb.pipeline.plan import worldfile_path
 
@@ -75,13 +77,28 @@ class Writing:
         assert extent is not None  # noqa: S101 - what was rendered has a place
         try:
             if task.wanted:
-                if task.worldfile is not None:  # first: a picture that is there is complete
-                    self._storage.write(worldfile_path(job.destination), task.worldfile.encode())
                 output = task.output or self._arena.view(extent, task.length)
-                self._storage.write(job.destination, output)
+                if task.times is None:
+                    self._put_down(task, output)
+                else:
+                    self._put_down_timed(task, output)
             task.outcome = Converted(job.source, job.destination, task.exposure)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
-            task.outcome = Failed(job.source, error.with_traceback(None))
+            task.outcome = Failed(job.source, bare(error))
         finally:
             self._arena.give_back(extent)
             task.extent = None
+
+    def _put_down(self, task: FileTask, output: bytes | memoryview) -> None:
+        if task.worldfile is not None:  # first: a picture that is there is complete
+            self._storage.write(worldfile_path(task.job.destination), task.worldfile.encode())
+        self._storage.write(task.job.destination, output)
+
+    def _put_down_timed(self, task: FileTask, output: bytes | memoryview) -> None:
+        assert task.times is not None  # noqa: S101 - only who has them is timed
+        began = perf_counter()
+        try:
+            self._put_down(task, output)
+            task.times.written_bytes = len(output) + len((task.worldfile or "").encode())
+        finally:
+            task.times.write = perf_counter() - began

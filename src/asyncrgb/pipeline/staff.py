@@ -1,0 +1,138 @@
+"""The workers from the event loop's side: hired, and replaced when they have died."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import BrokenExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from asyncrgb.errors import AsyncRgbError
+from asyncrgb.pipeline.recovery import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from asyncrgb.pipeline.means import Threads
+    from asyncrgb.pipeline.pool import Pool
+    from asyncrgb.pipeline.worker import Action, Answer, Order
+
+_STARTS: Final = 3
+_PAUSE: Final = 0.1  # seconds; a fork server that is about to end takes no more connections
+_STILLBORN: Final = (
+    "the worker processes die as they start: if this is a script, put what it runs under "
+    "`if __name__ == '__main__':`; else try --executor thread"
+)
+
+
+class Staff:
+    """The workers, and whether they are at work.
+
+    Args:
+        pool: where they come from.
+        threads: where is waited for them.
+
+    Attributes:
+        at_work: whether they take batches.
+        patience: with workers that die.
+        render: has one of them render a batch.
+        packed: gives an action as it travels to them.
+
+    """
+
+    def __init__(self, pool: Pool, threads: Threads) -> None:
+        self.at_work = False
+        self.patience = Patience()
+        self.render: Callable[[Order], Awaitable[list[Answer]]] = pool.render
+        self.packed: Callable[[Action], Action | bytes] = pool.packed
+        self._pool = pool
+        self._threads = threads
+        self._over = False  # given up, or closed
+        self._changing = asyncio.Lock()
+
+    @property
+    def size(self) -> int:
+        """Number of workers."""
+        return self._pool.size
+
+    @property
+    def number(self) -> int:
+        """How often they have been started."""
+        return self._pool.starts
+
+    @property
+    def exits(self) -> Mapping[int, int]:
+        """How those before them ended, by process number."""
+        return self._pool.exits
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether they can be replaced."""
+        return self._pool.replaceable
+
+    async def start(self) -> None:
+        """Start them.
+
+        Raises:
+            AsyncRgbError: they die as they start, or cannot be started.
+
+        """
+        async with self._changing:
+            await self._start()
+
+    async def replace(self, number: int, recover: Callable[[], bool]) -> None:
+        """Replace those of ``number``, unless that has been done.
+
+        Args:
+            number: of those that died.
+            recover: called as soon as nobody can change their images any more; tells whether
+                they got anywhere.
+
+        Raises:
+            AsyncRgbError: they die again and again, or new ones do so as they start.
+
+        """
+        async with self._changing:
+            if self._over or self._pool.starts != number:
+                return
+            self.at_work = False
+            await self._on_thread(self._pool.stop)
+            self.patience.renew() if recover() else self._lose_patience()
+            if not self._over:  # closed meanwhile
+                await self._start()
+
+    async def close(self, *, at_once: bool) -> None:
+        """End them for good, whatever they are at; ``at_once`` if they have had their time."""
+        self._over = True
+        self.at_work = False
+        await self._on_thread(partial(self._pool.close, at_once=at_once))
+
+    def _lose_patience(self) -> None:
+        try:
+            self.patience.lose()
+        except AsyncRgbError:
+            self._over = True
+            raise
+
+    async def _start(self) -> None:
+        for attempt in range(1, _STARTS + 1):
+            try:
+                await self._on_thread(self._pool.start)
+                break
+            except Exception as error:
+                if self._over:  # closed meanwhile
+                    return
+                if attempt == _STARTS:
+                    self._over = True
+                    raise _stillborn(error) from error
+                await asyncio.sleep(_PAUSE * attempt)
+        self.at_work = not self._over
+
+    async def _on_thread(self, work: Callable[[], None]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads.many, work)
+
+
+def _stillborn(error: Exception) -> AsyncRgbError:
+    if isinstance(error, BrokenExecutor):
+        return AsyncRgbError(_STILLBORN)
+    return AsyncRgbError(f"the worker processes cannot be started: {error or type(error).__name__}")
