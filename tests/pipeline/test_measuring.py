@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -188,11 +189,14 @@ def test_a_worker_that_dies_costs_no_statistics(chips: Path, run: Run) -> None:
         killed: list[int] = []
 
         def kill(_: Outcome) -> None:
-            children = psutil.Process().children(recursive=True)
-            workers = [each for each in children if each.nice() > 0]
-            if workers and not killed:
-                killed.append(workers[0].pid)
-                os.kill(workers[0].pid, signal.SIGKILL)
+            if killed:
+                return
+            for each in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):  # others come and go
+                    if each.nice() > 0:
+                        each.send_signal(signal.SIGKILL)
+                        killed.append(each.pid)
+                        return
 
         async with Converter(limits=Limits(workers=2, batch=8)) as converter:
             statistics = await converter.measure(chips, on_outcome=kill)

@@ -32,11 +32,38 @@ _FORMAT: Final = "asyncrgb statistics"
 _VERSION: Final = 1
 
 
+class _Line:
+    """Values of one band that wait in one piece: pieces of their own would have to be joined."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._values = np.empty(0, dtype)
+        self._length = 0
+
+    def append(self, values: NDArray[Any], valid: NDArray[np.bool_] | None) -> None:
+        if valid is not None:
+            values = values[valid]
+        end = self._length + values.size
+        if end > len(self._values) or self._values.dtype != values.dtype:
+            self._make_room(2 * end, values.dtype)
+        self._values[self._length : end].reshape(values.shape)[...] = values
+        self._length = end
+
+    def _make_room(self, size: int, dtype: np.dtype[Any]) -> None:
+        longer = np.empty(size, dtype)
+        longer[: self._length] = self._values[: self._length]
+        self._values = longer
+
+    def counted(self) -> Histogram:
+        """Count the values, which are no longer waiting then."""
+        length, self._length = self._length, 0
+        return Histogram.of(self._values[:length])
+
+
 class Statistics:
     """Statistics of the bands of images, each band by its number, counted from 1.
 
     Copies of the last images' values wait in it until they are worth the counting: at most
-    2**20 values. They are counted before anything is asked of it and before it is pickled.
+    ``tally.BLOCK`` values. They are counted before anything is asked of it and before it is pickled.
 
     Attributes:
         images: number of images that were added.
@@ -46,7 +73,7 @@ class Statistics:
     def __init__(self) -> None:
         self.images = 0
         self._bands: dict[int, Histogram] = {}
-        self._waiting: dict[int, list[NDArray[Any]]] = {}
+        self._waiting: dict[int, _Line] = {}
         self._waiting_dtype = np.dtype(np.uint8)
         self._waiting_size = 0
 
@@ -84,25 +111,21 @@ class Statistics:
         """Let copies of the values wait with others of their dtype."""
         if self._waiting_size + pixels.size > tally.BLOCK or self._waiting_dtype != pixels.dtype:
             self._count()
-        values = _band_rows(pixels)
-        mask = None if valid is None else _band_rows(valid)
         for band, column in columns.items():
-            row = values[column] if mask is None else values[column][mask[column]]
-            self._waiting.setdefault(band, []).append(row)
+            line = self._waiting.setdefault(band, _Line(pixels.dtype))
+            line.append(pixels[..., column], None if valid is None else valid[..., column])
         self._waiting_dtype = pixels.dtype
         self._waiting_size += pixels.size
 
     def _count(self) -> None:
-        """Count the values that wait."""
-        for band, rows in self._waiting.items():
-            counted = Histogram.of(rows[0] if len(rows) == 1 else np.concatenate(rows))
-            self._bands.setdefault(band, Histogram()).merge(counted)
-        self._waiting.clear()
+        """Count the values that wait; room for as many stays."""
+        for band, line in self._waiting.items():
+            self._bands.setdefault(band, Histogram()).merge(line.counted())
         self._waiting_size = 0
 
     def __getstate__(self) -> dict[str, Any]:
         self._count()
-        return vars(self)
+        return vars(self) | {"_waiting": {}}
 
     def merge(self, other: Statistics) -> None:
         """Count the images of ``other`` as well."""
@@ -209,12 +232,6 @@ def _pair(histogram: Histogram, low: float, high: float) -> tuple[float, float]:
         return 0.0, 1.0
     first, second = histogram.percentiles((low, high))
     return first, second
-
-
-def _band_rows(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Copy ``pixels`` (height, width, bands) to (bands, height * width)."""
-    height, width, count = pixels.shape
-    return pixels.transpose(2, 0, 1).flatten().reshape(count, height * width)
 
 
 def _named(band: str, fields: object) -> Histogram:

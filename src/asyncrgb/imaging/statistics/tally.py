@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BINS_BITS: Final = 22  # integers get at most 2**22 bins a band: 32 MiB
-BLOCK: int = 2**20  # values counted at once; bounds the memory for copies of them
+BLOCK: int = 2**18  # values counted at once: copies of them stay in memory that is used again
 CUT_BITS: Final = 12  # of the 23 bits of a float32's mantissa: 11 are left
+_SMALL: Final = 2  # bytes; unsigned integers up to here are bins as they are
 _WIDE: Final = 8  # bytes; integers of this size have differences that int64 cannot hold
 
 
@@ -54,6 +55,8 @@ def blocks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 def tallied(values: NDArray[Any]) -> Tally | None:
     """Count values; None if none of them is a finite number."""
+    if values.dtype.kind == "u" and values.dtype.itemsize <= _SMALL:
+        return _tallied_small(values)
     if values.dtype.kind in "biu":
         return _tallied_integers(values)
     if values.dtype.kind != "f":
@@ -62,6 +65,23 @@ def tallied(values: NDArray[Any]) -> Tally | None:
         floats = values.astype(np.float64)
     floats = floats[np.isfinite(floats)]
     return _tallied_floats(floats) if floats.size else None
+
+
+def _tallied_small(values: NDArray[Any]) -> Tally:
+    """Count values that are bins as they are: half the time, as nothing is computed first."""
+    counts = np.bincount(values)
+    used = np.flatnonzero(counts)
+    minimum, maximum = int(used[0]), int(used[-1])
+    return Tally(
+        floats=False,
+        bits=0,
+        minimum=minimum,
+        maximum=maximum,
+        total=Fraction(int(counts @ np.arange(len(counts)))),
+        size=values.size,
+        first=minimum,
+        counts=counts[minimum:],
+    )
 
 
 def _tallied_integers(values: NDArray[Any]) -> Tally:
