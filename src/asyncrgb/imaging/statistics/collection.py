@@ -62,8 +62,8 @@ class _Line:
 class Statistics:
     """Statistics of the bands of images, each band by its number, counted from 1.
 
-    Copies of the last images' values wait in it until they are worth the counting: at most
-    ``tally.BLOCK`` values. They are counted before anything is asked of it and before it is pickled.
+    Copies of the last images' values wait in it until they are worth the counting, at most
+    ``tally.BLOCK`` of them; or until anything is asked of it, or it is pickled.
 
     Attributes:
         images: number of images that were added.
