@@ -31,6 +31,7 @@ _COMPRESS_LEVEL: Final = 1
 _MAX_COMPRESS_LEVEL: Final = 9
 _MAX_QUALITY: Final = 100
 _MAX_READS: Final = 4096
+_MAX_MEMORY: Final = 2**48
 _MIN_MEMORY: Final = 2**20
 _SHORTEST: Final = 0.001  # seconds
 _LONGEST: Final = 10**7
@@ -395,8 +396,8 @@ class Limits:
                 f"{name} {value}: give a whole number from 1 to {_MAX_READS}",
             )
         _check(
-            _is_whole(self.memory) and self.memory >= _MIN_MEMORY,
-            f"memory {self.memory}: give {_MIN_MEMORY} bytes (1M) or more",
+            _is_whole(self.memory) and _MIN_MEMORY <= self.memory <= _MAX_MEMORY,
+            f"memory {self.memory}: give {_MIN_MEMORY} bytes (1M) or more, up to {_MAX_MEMORY}",
         )
         self._check_workers()
         for name in ("max_pixels", "max_bands", "max_expansion"):

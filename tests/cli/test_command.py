@@ -151,6 +151,23 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "a file above the destination": (["data", "taken/out"], "taken/out"),
     "two bands": (["data", "out", "-b", "1,2"], "bands 1,2: give three"),
     "band zero": (["data", "out", "--bands", "0,1,2"], "bands are names, or whole"),
+    "a report in place of a source": (
+        ["data", "out", "--report", "data/River/River_1.tif"],
+        "River_1.tif: that is the name of an image",
+    ),
+    "statistics in place of a source": (
+        ["stats", "data", "-o", "data/River/River_1.TIFF"],
+        "that is the name of an image",
+    ),
+    "a report in place of statistics": (
+        ["data", "out", "--stats", "s.json", "--report", "s.json"],
+        "it would take the place of the file of --stats",
+    ),
+    "a recipe for 8 bits": (
+        ["data", "out", "--preset", "eurosat-rgb", "--bit-depth", "16"],
+        "--preset: it is a recipe for 8 bits",
+    ),
+    "too much memory": (["data", "out", "--memory", "99999999999G"], "1048576 bytes (1M) or more"),
     "two ranges": (
         ["data", "out", "--scale", "0", "1", "--minmax"],
         "--scale and --minmax: give only one of them",

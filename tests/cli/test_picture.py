@@ -183,3 +183,29 @@ def test_a_black_run_says_so_and_what_would_help(tmp_path: Path) -> None:
     assert "4,3,2" in guess
     assert "--sensor" in guess
     assert run(tmp_path / "in", tmp_path / "out", "-b", "4,3,2", "--minmax").count("\n") == 1
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_statistics_of_pictures_are_those_of_what_they_show(bands: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(20, 900, (30, 20, bands), "u2")
+    (tmp_path / "in").mkdir()
+    array = pixels if bands > 1 else pixels[..., 0]
+    layout = "contig" if bands > 1 else None
+    tifffile.imwrite(
+        tmp_path / "in" / "a.tif", array, planarconfig=layout, photometric="minisblack"
+    )
+    run("stats", tmp_path / "in", "-o", tmp_path / "s.json")
+    run(tmp_path / "in", tmp_path, "--stats", tmp_path / "s.json")
+
+    expected = rgb(array, *np.percentile(array, (2, 98), (0, 1)))
+    np.testing.assert_array_equal(shown(tmp_path / "a.png"), expected.astype(np.uint8))
+
+
+def test_statistics_of_an_unknown_sensor_need_bands(tmp_path: Path) -> None:
+    pixels = np.zeros((9, 9, 6), "u2")
+    tifffile.imwrite(tmp_path / "a.tif", pixels, planarconfig="contig", photometric="minisblack")
+    run("stats", tmp_path / "a.tif", "-o", tmp_path / "s.json")
+    words = [str(tmp_path / "a.tif"), str(tmp_path / "out"), "--stats", str(tmp_path / "s.json")]
+    done = CliRunner().invoke(command, words, standalone_mode=False)
+
+    assert "6 bands: name the --bands" in str(done.exception)

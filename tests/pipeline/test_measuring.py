@@ -239,3 +239,27 @@ def test_statistics_give_a_stretch_for_other_images(
 
     lows, highs = np.percentile(pixels[..., [3, 2, 1]], (2, 98), axis=(0, 1, 2))
     assert stretch == FixedStretch(tuple(lows), tuple(highs))
+
+
+def test_grey_and_coloured_pictures_have_no_range_in_common(tmp_path: Path, run: Run) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 3000, (16, 16, 3), "u2")
+    tifffile.imwrite(source / "rgb.tif", pixels, photometric="rgb")
+    tifffile.imwrite(source / "grey.tif", pixels[..., 0], photometric="minisblack")
+
+    with pytest.raises(OptionsError, match="grey pictures and coloured ones"):
+        run(asyncrgb.convert(source, tmp_path / "out", RenderOptions(stretch=DATASET), limits=TWO))
+    assert not (tmp_path / "out").exists()
+    joint = RenderOptions(stretch=PercentileStretch(scope="dataset", joint=True))
+    assert len(run(asyncrgb.convert(source, tmp_path / "out", joint, limits=TWO)).converted) == 2
+
+
+def test_grey_pictures_have_a_range(tmp_path: Path, run: Run) -> None:
+    pixels = np.random.default_rng(0).integers(0, 3000, (16, 16), "u2")
+    tifffile.imwrite(tmp_path / "grey.tif", pixels, photometric="minisblack")
+    report = run(asyncrgb.convert(tmp_path, tmp_path / "o", RenderOptions(stretch=DATASET)))
+
+    low, high = np.percentile(pixels, (2, 98))
+    expected = (255 * ((pixels - low) / (high - low)).clip(0, 1)).astype(np.uint8)
+    np.testing.assert_array_equal(picture(report.converted[0].destination), expected)

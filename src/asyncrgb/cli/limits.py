@@ -14,6 +14,7 @@ from asyncrgb.cli.parameters import (
     in_order,
     seconds,
     shown_size,
+    written_file,
 )
 from asyncrgb.options import Limits
 
@@ -101,7 +102,8 @@ limit_options = in_order(
         metavar="SIZE",
         default=_default("worker_memory"),
         show_default=_or("worker_memory", "a fair share of what there is"),
-        help="What each worker may take to render an image; 0: any amount.",
+        help="What each worker process may take for images, besides what it has anyway (with all "
+        "its libraries half a gigabyte of address space); 0: any amount.",
     ),
     _limit(
         "--timeout",
@@ -138,6 +140,7 @@ fault_options = in_order(
     ),
     _faults(
         "--report",
+        type=written_file,
         metavar="FILE",
         help="Write what becomes of each source, a line of JSON each, as it happens.",
     ),

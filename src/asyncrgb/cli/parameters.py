@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+_IMAGES: Final = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp")
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -69,6 +70,16 @@ def band_list(text: str) -> tuple[int | str, ...]:
     """Turn "4,3,2" into (4, 3, 2), and "red,B03" into ("red", "B03")."""
     parts = [part.strip() for part in text.split(",")]
     return tuple(int(part) if re.fullmatch(r"[+-]?\d+", part) else part for part in parts)
+
+
+def written_file(text: str) -> str:
+    """Take the name of a file to be written, unless it is that of an image.
+
+    One mistyped name could cost a source.
+    """
+    if text.lower().endswith(_IMAGES):
+        raise click.BadParameter(f"{text}: that is the name of an image: name another file")
+    return text
 
 
 def no_data(text: str) -> NoData:

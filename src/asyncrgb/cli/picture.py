@@ -29,6 +29,7 @@ from asyncrgb.sensors import COMPOSITES, SENSORS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from asyncrgb import Statistics
     from asyncrgb.options import Band, Stretch
 
 _option = partial(click.option, cls=GroupedOption)
@@ -168,6 +169,7 @@ picture_options = in_order(
     _output("--worldfile", is_flag=True, help="Write a world file (.pgw) beside each result."),
 )
 
+_USUAL: Final = {1: (1,), 3: (1, 2, 3), 13: DEFAULT_BANDS}  # by number of bands
 _RANGES: Final = ("scales", "percentile", "minmax", "preset")
 
 
@@ -199,6 +201,8 @@ def _check_exclusive(given: Mapping[str, Any]) -> None:
     ranges = [flags.get(name, f"--{name}") for name in _RANGES if given[name]]
     if len(ranges) > 1:
         raise click.UsageError(f"{' and '.join(ranges)}: give only one of them")
+    if given["stats"] and given["stats"] == given["report"]:
+        raise click.UsageError("--report: it would take the place of the file of --stats")
     if given["stats"] and (given["scales"] or given["preset"] or given["scope"]):
         raise click.UsageError("--stats: it goes with --percentile, --minmax and --joint only")
     percentiles = given["percentile"] or given["minmax"] or given["stats"]
@@ -206,6 +210,8 @@ def _check_exclusive(given: Mapping[str, Any]) -> None:
         raise click.UsageError("--scope and --joint: give --percentile or --minmax with them")
     if given["preset"] and (given["rounding"] or given["dst_range"]):
         raise click.UsageError("--preset: it has its own --rounding and --dst-range")
+    if given["preset"] and given["bit_depth"] != str(_default("bit_depth")):
+        raise click.UsageError("--preset: it is a recipe for 8 bits")
 
 
 def _stretch_of(given: Mapping[str, Any]) -> Stretch | None:
@@ -249,5 +255,15 @@ def _with_statistics(options: RenderOptions, path: str) -> RenderOptions:
     with open(path, encoding="utf-8") as file:
         statistics = Statistics.from_json(file.read())
     assert isinstance(options.stretch, PercentileStretch)  # noqa: S101 - as _stretch_of made it
-    stretch = statistics.stretch(options.stretch, options.indexes or DEFAULT_BANDS)
-    return replace(options, stretch=stretch)
+    bands = options.indexes or _usual_bands(statistics)
+    stretch = statistics.stretch(options.stretch, bands)
+    return replace(options, bands=bands, sensor=None, stretch=stretch)
+
+
+def _usual_bands(statistics: Statistics) -> tuple[int, ...]:
+    """Say which bands of what was counted go without asking: those of a picture, or of EuroSAT."""
+    count = len(statistics.bands)
+    bands = _USUAL.get(count)
+    if bands is None:
+        raise click.UsageError(f"--stats: they are of {count} bands: name the --bands to show")
+    return bands

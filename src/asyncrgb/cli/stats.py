@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asyncrgb.cli.limits import limit_options, limits, terminal_options
-from asyncrgb.cli.parameters import GroupedCommand
+from asyncrgb.cli.parameters import GroupedCommand, written_file
 from asyncrgb.cli.picture import value_options
 from asyncrgb.cli.running import Setting
 from asyncrgb.cli.session import carry_out
@@ -28,7 +28,14 @@ _STDOUT = "-"
 
 @click.command(cls=GroupedCommand)
 @click.argument("source", metavar="SRC")
-@click.option("-o", "--output", metavar="FILE", default=_STDOUT, help="Where to; - is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=written_file,
+    metavar="FILE",
+    default=_STDOUT,
+    help="Where to; - is stdout.",
+)
 @value_options
 @limit_options
 @terminal_options

@@ -141,7 +141,8 @@ def _stretch(
         return () if choice.as_is or not small else _scale(usual)
     if _declares_reflectances(seen):
         return "--unscale", *_scale(_REFLECTANCE)
-    if found.dtype.startswith("float") and not choice.as_is and _are_reflectances(values):
+    plausible = _are_reflectances(values) and _suits(_REFLECTANCE, values)
+    if found.dtype.startswith("float") and not choice.as_is and plausible:
         return _scale(_REFLECTANCE)
     if all(band.p2 == band.p98 for band in seen):
         return ("--minmax",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from asyncrgb.imaging import bands, tiff
 from asyncrgb.imaging.bands import Choice
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.options import Limits, RenderOptions
+
+GREY: Final = 4  # what the values of grey pictures are counted under
 
 
 def measure(
@@ -26,7 +28,7 @@ def measure(
         limits: as for ``render``.
         into: takes the values.
         every: whether all bands are counted, under their numbers, and not only those that are
-            shown, under 1, 2 and 3 for red, green and blue, or 1 for grey.
+            shown, under 1, 2 and 3 for red, green and blue, or ``GREY``.
 
     Raises:
         AsyncRgbError: as ``render`` does.
@@ -38,4 +40,6 @@ def measure(
     else:
         choice = bands.choose(image, options)
     values = Values(image, choice, options)
-    into.add(values.physical(), range(1, values.channels + 1), values.known)
+    grey = values.channels == 1 and not every
+    numbers = (GREY,) if grey else range(1, values.channels + 1)
+    into.add(values.physical(), numbers, values.known)

@@ -223,7 +223,7 @@ class Arena:
         if wanted > self.capacity:
             raise LimitError(
                 f"the image needs {wanted} bytes, the memory limit leaves {self.capacity}: "
-                "raise Limits.memory"
+                "raise Limits.memory (--memory)"
             )
         for place, (start, size) in enumerate(self._free):
             if size >= wanted:

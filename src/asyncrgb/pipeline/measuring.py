@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from asyncrgb.errors import OptionsError
 from asyncrgb.options import PercentileStretch
 from asyncrgb.pipeline.outcomes import Failed
 from asyncrgb.pipeline.plan import sources
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.plan import Planned
     from asyncrgb.pipeline.run import Brake
 
+_COLOURS: Final = 3
 _numbers = count()
 
 
@@ -70,6 +72,11 @@ async def settled(
     statistics = await _measure(flow, planned, action, deliver, brake)
     if brake.pulled:  # what has been counted says nothing about all the images
         return options
+    if len(statistics.bands) > _COLOURS and not stretch.joint:
+        raise OptionsError(
+            "grey pictures and coloured ones have no range in common: name the --bands, convert "
+            "them apart, or give one range for all (--joint)"
+        )
     return replace(options, stretch=statistics.stretch(stretch))
 
 
