@@ -7,7 +7,7 @@ import pickle
 import signal
 from functools import lru_cache
 from time import monotonic_ns
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError, LimitError
 from asyncrgb.pipeline.arena import attach
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from asyncrgb.exposure import Exposure
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.options import Limits, RenderOptions
+
+
+# To look at how a picture came out takes nearly as long as to render it: at most one in this time,
+# in nanoseconds, is looked at, the first of a batch.
+_PAUSE: Final = 20_000_000
+_judgements = [-_PAUSE]  # when the last one was
 
 
 class Measure(NamedTuple):
@@ -104,7 +110,7 @@ def render_batch(order: Order) -> list[Answer]:
     """Render or count each piece; a picture replaces its image in the arena, if it fits.
 
     Returns:
-        What came of each piece, in order. The first picture has its exposure with it. What was
+        What came of each piece, in order. The first picture may have its exposure with it. What was
         counted comes with the last piece that asked for it.
 
     """
@@ -129,7 +135,7 @@ class _Batch:
         self._actions: dict[int, RenderOptions | Measure] = {}
         self._timed: set[int] = set()  # numbers of actions that go by the clock
         self._counted: dict[int, int] = {}  # place of the last one → number of the stream
-        self._judged = False
+        self._judged = monotonic_ns() - _judgements[-1] < _PAUSE
         self._statistics: dict[int, Statistics] = {}
 
     def take_in_time(self, place: int, piece: Piece) -> Answer:
@@ -174,7 +180,7 @@ class _Batch:
     def _unpack(self, number: int) -> RenderOptions | Measure:
         action = self._sent[number]
         if isinstance(action, bytes):
-            action = pickle.loads(action)  # noqa: S301 - our own bytes
+            action = _unpickled(action)
         if isinstance(action, Timed):
             self._timed.add(number)
             action = action.options
@@ -190,7 +196,9 @@ class _Batch:
         file, worldfile, exposure = picture(image, options, self._limits, judge=not self._judged)
         if len(file) > size and not piped:
             return TooLarge(len(file))
-        self._judged = True
+        if not self._judged:
+            self._judged = True
+            _judgements[:] = [monotonic_ns()]
         if len(file) > size:
             return Rich(len(file), file, worldfile, exposure)
         self._notes.note(place, OVERWRITING)
@@ -223,6 +231,13 @@ def _state(result: Answer) -> int:
 @lru_cache(maxsize=2)
 def _attached(name: str) -> memoryview:
     return attach(name)
+
+
+@lru_cache(maxsize=16)
+def _unpickled(action: bytes) -> Action:
+    """Read an action; the same for all batches, by which the renderer knows it again."""
+    read: Action = pickle.loads(action)  # noqa: S301 - our own bytes
+    return read
 
 
 def _picklable(error: BaseException) -> Exception:
