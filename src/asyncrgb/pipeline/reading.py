@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -103,9 +102,11 @@ class Reading:
             for _ in range(len(self._streams)):
                 stream = self._streams[0]
                 self._streams.rotate(-1)
-                with suppress(IndexError):  # the stream has just been told to end
+                try:
                     if stream.claimable:
                         return stream.pending.popleft()
+                except IndexError:  # the stream has just been told to end
+                    continue
         return None
 
     def _read(self, task: FileTask) -> bool:
