@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from statistics import median
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import command_line
 from benchmarks import chips, measure, report
 from benchmarks.contenders import ASYNCRGB, CONTENDERS, Contender, earlier
 from benchmarks.trial import Run, Track
+from command_line import names_of, positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,22 +159,33 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_amounts(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--count", type=_positive, default=2700, metavar="N", help="chips (default: %(default)s)")
+    add(
+        "--count",
+        type=positive,
+        default=2700,
+        metavar="N",
+        help="chips (default: %(default)s)",
+    )
     add(
         "--slow-count",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="chips for the tutorial's ways and rasterio (default: all)",
     )
-    add("--rounds", type=_positive, default=3, metavar="N", help="default: %(default)s")
+    add("--rounds", type=positive, default=3, metavar="N", help="default: %(default)s")
     add(
         "--workers",
-        type=_positive,
+        type=positive,
         default=report.cores(),
         metavar="N",
         help="of each contender (default: one for each processor)",
     )
-    add("--only", type=_names, metavar="NAME,NAME", help="these contenders")
+    add(
+        "--only",
+        type=names_of(CONTENDERS),
+        metavar="NAME,NAME",
+        help="these contenders",
+    )
     add(
         "--before",
         type=_folder,
@@ -210,30 +222,11 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         modes.add_argument(flag, action="store_const", dest="mode", const=mode, help=doc)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
-
-
 def _folder(text: str) -> str:
     if not os.path.isdir(text):
         raise argparse.ArgumentTypeError(f"{text} is no folder")
     return text
 
 
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in CONTENDERS:
-            raise argparse.ArgumentTypeError(f"no contender {name!r}: see --help for their names")
-    return names
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    command_line.run(main)

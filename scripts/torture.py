@@ -19,13 +19,14 @@ about five minutes on two processors. Needs the dependency group ``test``, and L
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import command_line
+from command_line import names_of, positive
 from torturing import full_disk, kills, mutants, signals, workers
 from torturing.bench import Bench, Row
 from torturing.table import table
@@ -76,33 +77,32 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--count", type=_positive, default=2000, metavar="N", help="chips (default: %(default)s)")
-    add("--tries", type=_positive, default=20, metavar="N", help="of each (default: %(default)s)")
-    add("--mutants", type=_positive, default=10_000, metavar="N", help="default: %(default)s")
-    add("--only", type=_names, metavar="NAME,NAME", help="these faults")
+    add(
+        "--count",
+        type=positive,
+        default=2000,
+        metavar="N",
+        help="chips (default: %(default)s)",
+    )
+    add(
+        "--tries",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="of each (default: %(default)s)",
+    )
+    add(
+        "--mutants",
+        type=positive,
+        default=10_000,
+        metavar="N",
+        help="default: %(default)s",
+    )
+    add("--only", type=names_of(RIGS), metavar="NAME,NAME", help="these faults")
     add("--seed", type=int, default=0, metavar="N", help="of all that is random (default: 0)")
     add("--keep", type=Path, metavar="DIR", help="where to save mutants that did harm")
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in RIGS:
-            raise argparse.ArgumentTypeError(f"no fault {name!r}: choose from {', '.join(RIGS)}")
-    return names
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    command_line.run(main)

@@ -1,6 +1,6 @@
 """Whether pictures came out nearly black or white, and what would help: the commonest complaint.
 
-Nobody looks at every picture of a large run, so one image of each batch is looked at closely.
+Nobody looks at every picture of a large run, so each worker looks closely at one now and then.
 """
 
 from __future__ import annotations

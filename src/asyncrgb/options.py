@@ -360,11 +360,12 @@ class Limits:
         memory: bytes of image data held at any moment: what is read, waits, is rendered or is
             written shares them.
         batch: most images handed to a worker at once.
-        max_pixels: largest height times width of an image; 0 switches the limit off.
-        max_bands: most bands of an image; 0 switches the limit off.
-        max_expansion: most decoded bytes for each byte of a file, where they are more than
-            64 MiB: deflate cannot reach 1,032, so what declares more is a bomb, or empty.
+        max_pixels: largest height times width of an image, or of a strip or tile that is larger;
             0 switches the limit off.
+        max_bands: most bands of an image, and most pages of a file; 0 switches the limit off.
+        max_expansion: most decoded bytes for each byte of a file, three for each pixel at least,
+            where they are more than 64 MiB: deflate cannot reach 1,032, so what declares more
+            is a bomb, or empty. 0 switches the limit off.
         timeout: most seconds that a worker may take for an image; None: as many as it takes.
             For worker processes of asyncrgb's own only.
         worker_memory: bytes that each worker process may allocate for its images, besides what

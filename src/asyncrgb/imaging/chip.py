@@ -75,7 +75,7 @@ def picture(
         data: the whole TIFF file.
         options: as for ``render``.
         limits: as for ``render``.
-        judge: whether to look at how the picture came out, which takes as long as the stretch.
+        judge: whether to look at how the picture came out, which takes about as long.
 
     """
     image = tiff.find_image(memoryview(data).cast("B"), limits)

@@ -36,7 +36,7 @@ _COLOUR_TYPES: Final = {
     3: 2,
     4: 6,
 }  # samples of a pixel → grey, grey + alpha, RGB, RGBA
-_WRITTEN_BY: Final = b"Software\0asyncrgb"  # no version: the same pixels, the same file
+_WRITTEN_BY: Final = b"Software\0asyncrgb"  # no version: a new one makes no other files
 _NONE, _UP, _PAETH = 0, 2, 4
 _HISTORY_BITS: Final = 2
 _LARGEST_CHUNK: Final = 2**30

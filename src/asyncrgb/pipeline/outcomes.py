@@ -54,7 +54,7 @@ class Trace:
 class Converted:
     """``destination`` has been written, whole.
 
-    ``exposure`` says how the picture came out, where that was looked at: one of each batch.
+    ``exposure`` says how the picture came out, where that was looked at: now and then.
     ``trace`` says where the time went, where that was asked.
     """
 
