@@ -37,7 +37,7 @@ def account(*states: int, seconds: float = 0) -> Account:
 
 
 def alone() -> Image:
-    image = Image(None)
+    image = Image()
     image.alone = True
     return image
 
@@ -49,7 +49,7 @@ def stock(
 
 
 def test_each_image_goes_where_its_state_says() -> None:
-    tasks: list[Task] = [Image(None) for _ in range(5)]
+    tasks: list[Task] = [Image() for _ in range(5)]
     after = stock(tasks, account(700, OVERWRITTEN, ENDED, UNDER_WAY, UNTOUCHED))
     assert after == Aftermath(
         finished=[(tasks[0], 700)],
@@ -62,7 +62,7 @@ def test_each_image_goes_where_its_state_says() -> None:
 
 
 def test_an_image_that_is_being_overwritten_is_read_again_and_rendered_alone() -> None:
-    task = Image(None)
+    task = Image()
     assert stock([task], account(OVERWRITING)) == Aftermath(spoilt=[task])
     assert task.alone
 
@@ -95,12 +95,12 @@ def test_nothing_begun_is_nobodys_fault_and_no_progress() -> None:
     ],
 )
 def test_too_long_is_who_was_ended_by_the_alarm(seconds: float, status: int, fails: bool) -> None:
-    failed = stock([Image(None)], account(UNDER_WAY, seconds=seconds), status, 1).failed
+    failed = stock([Image()], account(UNDER_WAY, seconds=seconds), status, 1).failed
     assert [type(error) for _, error in failed] == [RenderTimeoutError] * fails
 
 
 def test_where_nobody_knows_how_a_worker_ended_time_tells() -> None:
-    after = take_stock([Image(None)], account(UNDER_WAY, seconds=1.1), {}, 1)
+    after = take_stock([Image()], account(UNDER_WAY, seconds=1.1), {}, 1)
     assert isinstance(after.failed[0][1], RenderTimeoutError)
 
 

@@ -125,9 +125,25 @@ def _by_table(
         parts = np.array_split(indexes, -(-indexes.size // _LARGE))
         return np.concatenate([_by_table(part, dtype, transfers) for part in parts])
     if _alike(transfers):
-        return _table(transfers[0], dtype).take(indexes)
-    tables = [_table(transfer, dtype) for transfer in transfers]
-    return np.stack([table.take(indexes[..., i]) for i, table in enumerate(tables)], axis=-1)
+        return _table(transfers[0], dtype).take(_gathered(indexes))
+    written = np.empty(indexes.shape, np.uint16 if transfers[0].response.deep else np.uint8)
+    for i, transfer in enumerate(transfers):
+        written[..., i] = _table(transfer, dtype).take(indexes[..., i])
+    return written
+
+
+def _gathered(indexes: NDArray[Any]) -> NDArray[Any]:
+    """Bring values next to each other, a band at a time.
+
+    Left to numpy, who goes through them pixel by pixel, that takes four times as long: a third
+    of the time of a table.
+    """
+    if indexes.flags.c_contiguous:
+        return indexes
+    gathered = np.empty(indexes.shape, indexes.dtype.newbyteorder("="))
+    for band in range(indexes.shape[-1]):
+        gathered[..., band] = indexes[..., band]
+    return gathered
 
 
 def _alike(transfers: Sequence[Transfer]) -> bool:

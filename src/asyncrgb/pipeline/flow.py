@@ -236,7 +236,7 @@ class Flow:
         if isinstance(result, (Rich, Clocked)):
             result = task.unpack(result)
         if isinstance(result, Exception):
-            task.outcome = Failed(task.job.source, result)
+            task.settle(Failed(task.job.source, result))
             self._end(task)
             return
         if isinstance(result, Counted):
@@ -248,7 +248,7 @@ class Flow:
     def _counted(self, task: FileTask, result: Counted) -> None:
         if result.statistics is not None and task.stream.absorb is not None:
             task.stream.absorb(result.statistics)
-        task.outcome = Measured(task.job.source)
+        task.settle(Measured(task.job.source))
         self._end(task)
 
     def _hand_over(self, upload: Upload, result: Rendered) -> None:

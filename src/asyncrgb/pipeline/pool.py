@@ -66,6 +66,7 @@ class Pool:
         self._limits = limits
         self._given = executor
         self._own: Processes | None = None
+        self._pickled: tuple[worker.Action | None, bytes] = None, b""
         self._closed = False
         self._changing = Lock()
 
@@ -93,7 +94,11 @@ class Pool:
 
     def packed(self, action: worker.Action) -> worker.Action | bytes:
         """Give an action as it travels: pickled if to a process of our own."""
-        return action if self._given is not None else pickle.dumps(action)
+        if self._given is not None:
+            return action
+        if self._pickled[0] is not action:  # mostly it is that of the batch before
+            self._pickled = action, pickle.dumps(action)
+        return self._pickled[1]
 
     async def render(self, order: worker.Order) -> list[worker.Answer]:
         """Have one worker render a batch.

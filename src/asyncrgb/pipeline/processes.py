@@ -15,7 +15,7 @@ import signal
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import wait
-from threading import Event, Thread, Timer
+from threading import Event, Lock, Thread, Timer
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline import process
@@ -51,6 +51,7 @@ class Processes:
             count, context, initializer=process.start, initargs=(self._lifeline, most)
         )
         self._stopping = Event()
+        self._hanging_up = Lock()
         self._watch = Thread(target=self._look_out, name="asyncrgb-watch", daemon=True)
 
     def start(self) -> None:
@@ -115,7 +116,7 @@ class Processes:
         answers = getattr(self.executor, "_result_queue", None)
         writer = getattr(answers, "_writer", None)
         if writer is not None:
-            with suppress(OSError):
+            with suppress(OSError), self._hanging_up:  # closed twice at once, it fails once
                 writer.close()
 
 

@@ -119,7 +119,7 @@ class Reading:
             place = self._storage.read_into(self._arena, task.job.source)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
             _note(task, began)
-            task.outcome = Failed(task.job.source, bare(error))
+            task.settle(Failed(task.job.source, bare(error)))
             return True
         if place is None:
             self._held.append(task)

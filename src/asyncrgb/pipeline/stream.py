@@ -59,41 +59,29 @@ class FileTask(Task):
         worldfile: the text of its world file, if there is to be one.
         exposure: how the picture came out, if that was looked at.
         times: where the time goes, if that was asked.
+        outcome: what became of it, as soon as there is nothing more to do.
 
     """
 
-    __slots__ = (
-        "_outcome",
-        "exposure",
-        "index",
-        "job",
-        "output",
-        "stream",
-        "times",
-        "worldfile",
-    )
+    output: bytes | None = None
+    worldfile: str | None = None
+    exposure: Exposure | None = None
+    times: Times | None = None
+    outcome: Outcome | None = None
 
     def __init__(self, stream: Stream, index: int, job: Job) -> None:
-        super().__init__(job.options or stream.action)
+        self.action = job.options or stream.action
         self.stream = stream
         self.index = index
         self.job = job
-        self.output: bytes | None = None
-        self.worldfile: str | None = None
-        self.exposure: Exposure | None = None
-        self.times = Times() if stream.trace else None
-        self._outcome: Outcome | None = None
+        if stream.trace:
+            self.times = Times()
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """What became of it: there as soon as there is nothing more to do."""
-        return self._outcome
-
-    @outcome.setter
-    def outcome(self, outcome: Outcome) -> None:
+    def settle(self, outcome: Outcome) -> None:
+        """Take note of what became of it, and of where the time went."""
         if self.times is not None and isinstance(outcome, (Converted, Failed)):
             outcome = replace(outcome, trace=self.times.trace())
-        self._outcome = outcome
+        self.outcome = outcome
 
     def unpack(self, picture: Picture) -> int | Exception:
         """Take what there is to say about a picture; give its length, or the error."""

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from asyncrgb.options import Limits, RenderOptions
 
 
-# To look at how a picture came out takes nearly as long as to render it: at most one in this time,
+# To look at how a picture came out takes longer than to render it: at most one in this time,
 # in nanoseconds, is looked at, the first of a batch.
-_PAUSE: Final = 20_000_000
+_PAUSE: Final = 50_000_000
 _judgements = [-_PAUSE]  # when the last one was
 
 
@@ -150,14 +150,21 @@ class _Batch:
     def take(self, place: int, piece: Piece) -> Answer:
         """Do what is to be done with an image, and note how far it is."""
         began = self._notes.begin(place)
+        start, _, length, number, _ = piece
         try:
-            result = self._result(place, piece)
+            action = self._actions.get(number) or self._unpack(number)
+            image = self._memory[start : start + length]
+            result: Answer = (
+                self._count(place, image, action)
+                if isinstance(action, Measure)
+                else self._render(place, piece, image, action)
+            )
         except MemoryError:
             result = LimitError(_TOO_MUCH)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it costs this image only
             result = _picklable(error)
         self._notes.note(place, result if isinstance(result, int) else _state(result))
-        if piece[3] in self._timed and isinstance(result, (int, Rich, Exception)):
+        if number in self._timed and isinstance(result, (int, Rich, Exception)):
             return Clocked((monotonic_ns() - began) / 1e9, result)
         return result
 
@@ -166,16 +173,6 @@ class _Batch:
         last = {number: place for place, number in self._counted.items()}
         for number, place in last.items():
             results[place] = Counted(self._statistics[number])
-
-    def _result(self, place: int, piece: Piece) -> Answer:
-        start, _, length, number, _ = piece
-        action = self._actions.get(number)
-        if action is None:
-            action = self._unpack(number)
-        image = self._memory[start : start + length]
-        if isinstance(action, Measure):
-            return self._count(place, image, action)
-        return self._render(place, piece, image, action)
 
     def _unpack(self, number: int) -> RenderOptions | Measure:
         action = self._sent[number]
