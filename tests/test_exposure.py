@@ -8,7 +8,7 @@ import pytest
 
 from asyncrgb.exposure import Exposure, advice
 from asyncrgb.imaging.chip import picture
-from asyncrgb.options import FixedStretch, Limits, RenderOptions
+from asyncrgb.options import FixedStretch, Limits, PercentileStretch, RenderOptions
 
 GOOD = Exposure(low=300, high=3000, black=0.05, white=0.01, blank=0)
 BLACK = Exposure(low=0.0, high=255.0, black=1, white=0, blank=0)
@@ -33,7 +33,7 @@ def test_nothing_is_said_of_what_is_good_or_mixed(exposures: list[Exposure]) -> 
     [
         (BLACK, ["all black", "from 0 to 255", "--percentile 2 98", "--scale"]),
         (WHITE, ["all white", "from 9000 to 60000", "--percentile 2 98"]),
-        (BLANK, ["without data", "--nodata none"]),
+        (BLANK, ["without data", "NaN", "--alpha", "--nodata VALUE"]),
         (GUESSED, ["4,3,2", "6 bands", "--sensor", "--bands"]),
     ],
 )
@@ -61,6 +61,79 @@ def test_pictures_of_a_single_value_are_told_so() -> None:
 
     assert "--percentile" not in advised
     assert "7" in advised
+
+
+ALREADY = "--percentile 2 98"
+NARROW = PercentileStretch(2, 98)
+
+
+@pytest.mark.parametrize(
+    ("bad", "options", "said", "unsaid"),
+    [
+        (BLACK, RenderOptions(), [ALREADY, "--scale"], ["--gamma"]),
+        (BLACK, RenderOptions(stretch=FixedStretch(0, 9000)), [ALREADY, "--scale"], []),
+        (
+            BLACK,
+            RenderOptions(stretch=NARROW),
+            ["--gamma 2", "--bands", "--nodata 0"],
+            [ALREADY, "--scope"],
+        ),
+        (WHITE, RenderOptions(stretch=NARROW), ["--gamma 0.5", "--nodata 60000"], [ALREADY]),
+        (BLACK, RenderOptions(stretch=PercentileStretch(0, 100)), [ALREADY], ["--scale"]),
+        (BLACK, RenderOptions(stretch=PercentileStretch(5, 90)), ["--gamma 2"], ["--percentile"]),
+        (
+            BLACK,
+            RenderOptions(stretch=PercentileStretch(2, 98, scope="dataset")),
+            ["--scope image"],
+            [ALREADY],
+        ),
+        (BLACK, RenderOptions(stretch=NARROW, nodata=0.0), ["--gamma 2"], ["--nodata"]),
+        (BLACK, RenderOptions(gamma=0.1), ["larger --gamma"], ["--gamma 2"]),
+        (WHITE, RenderOptions(stretch=NARROW, gamma=9.0), ["smaller --gamma"], ["--gamma 0.5"]),
+        (WHITE, RenderOptions(stretch=NARROW, gamma=0.5), ["--bands"], ["--gamma"]),
+    ],
+)
+def test_what_was_given_already_is_not_advised(
+    bad: Exposure, options: RenderOptions, said: list[str], unsaid: list[str]
+) -> None:
+    (advised,) = advice([bad], options)
+
+    assert [part for part in said if part not in advised] == []
+    assert [part for part in unsaid if part in advised] == []
+
+
+def test_statistics_that_do_not_suit_are_to_be_left_out() -> None:
+    options = RenderOptions(stretch=FixedStretch(5, 6))
+    (advised,) = advice([BLACK], options, borrowed=True)
+
+    assert "--stats" in advised
+    assert ALREADY not in advised
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "unsaid"),
+    [
+        (RenderOptions(), ["--alpha", "--nodata VALUE"], ["none"]),
+        (RenderOptions(alpha=True), ["--nodata VALUE"], ["--alpha", "none"]),
+        (RenderOptions(format="jpeg"), ["--nodata VALUE"], ["--alpha"]),
+        (RenderOptions(nodata="none"), ["NaN", "--alpha"], ["--nodata"]),
+        (RenderOptions(nodata=float("nan")), ["NaN", "--alpha"], ["--nodata"]),
+        (RenderOptions(nodata="none", alpha=True), ["NaN"], ["--"]),
+        (
+            RenderOptions(nodata=-9999.0),
+            ["--alpha", "-9999 is data, give another --nodata"],
+            ["none"],
+        ),
+    ],
+)
+def test_what_is_empty_is_not_told_to_count_nan_as_data(
+    options: RenderOptions, said: list[str], unsaid: list[str]
+) -> None:
+    (advised,) = advice([BLANK], options)
+
+    assert "without data" in advised
+    assert [part for part in said if part not in advised] == []
+    assert [part for part in unsaid if part in advised] == []
 
 
 def test_what_is_blank_does_not_count_as_black() -> None:

@@ -192,6 +192,25 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "odd nodata": (["data", "out", "--nodata", "black"], "'black': give auto, none, nan"),
     "percentiles upside down": (["data", "out", "--percentile", "98", "2"], "percentile 98 2"),
     "an unknown sensor": (["data", "out", "--sensor", "eurosta"], "'eurosta' is not one of"),
+    "a sensor like another": (
+        ["data", "out", "--sensor", "eurosta"],
+        "'planet-8'. Did you mean 'eurosat'?",
+    ),
+    "a British composite": (
+        ["data", "out", "--sensor", "eurosat", "--composite", "true-colour"],
+        "Did you mean 'true-color'?",
+    ),
+    "a suffix": (["data", "out", "--format", "JPG"], "Did you mean 'jpeg'?"),
+    "half a preset": (["data", "out", "--preset", "eurosat"], "Did you mean 'eurosat-rgb'?"),
+    "a mistyped command": (["statz", "data"], "'statz': did you mean stats?"),
+    "a mistyped main command": (["convrt", "data", "out"], "'convrt': did you mean convert?"),
+    "an unset variable": (["data", ""], "Invalid value for 'DST': it is empty"),
+    "another unset variable": (["", "out"], "Invalid value for 'SRC': it is empty"),
+    "no file to look into": (["info", ""], "Invalid value for 'FILE': it is empty"),
+    "statistics of nothing": (["stats", ""], "Invalid value for 'SRC': it is empty"),
+    "statistics to nowhere": (["stats", "data", "-o", ""], "Invalid value for '-o'"),
+    "samples nowhere": (["sample", ""], "Invalid value for 'DST': it is empty"),
+    "samples in a file": (["sample", "taken"], "taken: File exists: name another"),
     "an unknown name": (
         ["data", "out", "--sensor", "eurosat", "-b", "read,green,blue"],
         "'read' is no band of eurosat: there are B01, coastal",
@@ -253,6 +272,23 @@ def test_quiet_and_verbose(data: Path, tmp_path: Path) -> None:
     verbose = asyncrgb_command(data, tmp_path / "out", "--verbose")
     assert "memory=134217728" in verbose.stderr
     assert "30 up to date" in verbose.stdout
+
+
+def test_names_may_be_in_any_case(data: Path, tmp_path: Path) -> None:
+    done = asyncrgb_command(data, tmp_path / "out", "--sensor", "EuroSAT", "--format", "JPEG", "-q")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").glob("*.jpg"))) == 30
+
+
+def test_verbose_statistics_say_their_settings(data: Path) -> None:
+    done = asyncrgb_command("stats", data, "--verbose", "--offset", "7")
+    assert "offset=7" in done.stderr
+
+
+def test_a_source_like_a_command_is_a_source_where_there_is_one(data: Path, tmp_path: Path) -> None:
+    data.rename(tmp_path / "stat")
+    done = asyncrgb_command("stat", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def test_version_is_that_of_the_package() -> None:

@@ -157,6 +157,77 @@ def test_the_report_has_a_line_for_each_source(data: Path, tmp_path: Path) -> No
     assert sorted(outcomes) == ["failed", *["up_to_date"] * CHIPS]
 
 
+def test_statistics_of_nothing_are_not_written(tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    for name in "ab":
+        (tmp_path / "bad" / f"{name}.tif").write_text("hello")
+    (tmp_path / "s.json").write_text("those of before")
+    for output in ("s.json", "new.json", "-"):
+        done = asyncrgb_command("stats", "bad", "-o", output, cwd=tmp_path)
+        assert done.returncode == 1
+        assert (
+            "asyncrgb: no image could be measured: no statistics have been written" in done.stderr
+        )
+        assert "{" not in done.stdout
+    assert (tmp_path / "s.json").read_text() == "those of before"
+    assert sorted(os.listdir(tmp_path)) == ["bad", "s.json"]
+
+
+def test_a_report_on_stdout_is_nothing_but_json(data: Path) -> None:
+    (data / "bad.tif").touch()
+    done = asyncrgb_command("data", "out", "--report", "-", cwd=data.parent)
+    assert done.returncode == 1
+    outcomes = [json.loads(line)["outcome"] for line in done.stdout.splitlines()]
+    assert sorted(outcomes) == ["converted"] * CHIPS + ["failed"]
+    failure, summary = done.stderr.splitlines()
+    assert failure.startswith("data/bad.tif: the file is empty")
+    assert summary.startswith(f"{CHIPS} converted, 0 up to date, 1 failed in ")
+    assert not (data.parent / "-").exists()
+    quiet = asyncrgb_command("data", "out", "--report", "-", "-q", cwd=data.parent)
+    assert len(quiet.stdout.splitlines()) == CHIPS + 1
+    assert quiet.stderr == f"{failure}\n"
+
+
+def test_a_dry_run_with_its_report_on_stdout(data: Path) -> None:
+    shutil.copytree(data / "Forest", data / "Forest2")
+    done = asyncrgb_command("data", "out", "--dry-run", "--report", "-", cwd=data.parent)
+    assert done.returncode == 1
+    outcomes = [json.loads(line)["outcome"] for line in done.stdout.splitlines()]
+    assert sorted(outcomes) == ["failed"] * 4 + ["pending"] * CHIPS
+    *failures, summary = done.stderr.splitlines()
+    assert len(failures) == 4
+    assert all("--layout tree" in each for each in failures)
+    assert summary == f"{CHIPS} to convert, 0 up to date, 4 would fail"
+
+
+@pytest.mark.parametrize(
+    ("end", "problem"), [("| head -n 0", "Broken pipe"), (f"> {FULL}", "No space left on device")]
+)
+def test_a_report_that_stdout_does_not_take_ends_the_run(
+    end: str, problem: str, data: Path
+) -> None:
+    done = shell(f"asyncrgb data out --report - {end}; exit ${{PIPESTATUS[0]}}", data.parent)
+    assert done.returncode == 1
+    assert done.stderr.count(f"asyncrgb: stdout: {problem}") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_report_on_a_stdout_that_is_closed_goes_nowhere(data: Path) -> None:
+    before = sorted(os.listdir(data.parent))
+    done = shell("asyncrgb data out --report - >&-", data.parent)
+    assert done.returncode == 0
+    assert pictures(data.parent / "out") == CHIPS
+    assert sorted(os.listdir(data.parent)) == sorted([*before, "out"])
+
+
+def test_a_report_on_stdout_spares_what_lies_there(data: Path) -> None:
+    (data.parent / "log").write_text("before\n")
+    shell("asyncrgb data out --report - >> log", data.parent)
+    first, *lines = lines_of(data.parent / "log")
+    assert first == "before"
+    assert len(lines) == CHIPS
+
+
 @pytest.mark.usefixtures("data")
 def test_the_report_can_be_followed(tmp_path: Path) -> None:
     """Each line is there when its source is done, not when a buffer is full."""
@@ -288,6 +359,11 @@ def test_the_command_has_the_defaults_of_the_library() -> None:
         (["--worker-memory", "1K"], "worker memory 1024: give 1048576 bytes"),
         (["--max-errors", "0"], "0 is not in the range"),
         (["--on-error", "cry"], "'cry' is not one of"),
+        (["--on-error", "stop", "--max-errors", "5"], "--on-error stop and --max-errors: give"),
+        (["--executor", "thread", "--worker-memory", "9M"], "--worker-memory: only processes"),
+        (["--limit-pixels", "-1"], "Invalid value for '--limit-pixels': -1 is not in the range"),
+        (["--report", ""], "Invalid value for '--report': it is empty"),
+        (["--stats", ""], "Invalid value for '--stats': it is empty"),
     ],
 )
 def test_values_that_cannot_be_used(option: list[str], message: str, data: Path) -> None:

@@ -252,7 +252,18 @@ def test_transparency_and_nothing_are_remarked(path: Path, write_tiff: WriteTiff
         "Note: band 4 is transparency: --alpha keeps it.",
     ]
     path.write_bytes(write_tiff(pixels, extratags=[(42113, "s", 0, "200", True)]))
-    assert "the bands that are shown have no data" in "".join(notes(path))
+    declared = "the bands that are shown have no data: if 200 is data, add --nodata none."
+    assert f"Note: {declared}" in notes(path)
+
+
+@pytest.mark.parametrize("nodata", [None, "nan"])
+def test_nan_is_not_to_be_counted_as_data(
+    nodata: str | None, path: Path, write_tiff: WriteTiff
+) -> None:
+    tags = [] if nodata is None else [(42113, "s", 0, nodata, True)]
+    path.write_bytes(write_tiff(np.full((9, 9), np.nan, np.float32), extratags=tags))
+    assert "have no data, only NaN or infinite values" in notes(path)[0]
+    assert "--nodata" not in told(path)
 
 
 @pytest.mark.parametrize("name", ["two words.tif", "it's.tif", "a;b$c.tif", "-v.tif", "x.png"])
@@ -294,7 +305,7 @@ def test_what_cannot_be_read(path: Path, tmp_path: Path, chip: bytes) -> None:
     path.write_bytes(chip[:-1])
     damaged = asyncrgb_command("info", path)
     assert (damaged.returncode, damaged.stdout) == (1, "")
-    assert damaged.stderr.startswith("asyncrgb: truncated: ")
+    assert damaged.stderr.startswith(f"asyncrgb: {path}: truncated: ")
     assert damaged.stderr.count("\n") == 1
     for missing in (tmp_path / "none.tif", tmp_path):
         done = asyncrgb_command("info", missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 import asyncrgb
 from asyncrgb.cli import command
+from tests.cli.commands import COMMAND
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,12 @@ def run(*arguments: str | Path) -> str:
     assert done.exception is None, done.output
     assert done.return_value == 0, done.output
     return str(done.output)
+
+
+def run_afresh(*arguments: str | Path) -> str:
+    """Run it in a process of its own, which looks at its first picture whatever came before."""
+    words = [*COMMAND, *map(str, arguments), "--executor", "serial"]
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def shown(path: Path) -> NDArray[Any]:
@@ -148,6 +156,18 @@ def test_a_world_file_lies_beside_the_picture(tmp_path: Path, data: Path) -> Non
     assert [float(line) for line in lines] == [10, 0, 0, -10, 5005, 6995]
 
 
+def test_pictures_without_a_world_file_are_told(tmp_path: Path, data: Path) -> None:
+    placed = sum(1 for _ in data.rglob("*.tif"))
+    plain = tifffile.imread(data / "Highway" / "Highway_2.tif")
+    tifffile.imwrite(data / "plain.tif", plain, planarconfig="contig", photometric="minisblack")
+    printed = run(data, tmp_path / "out", "--worldfile", "--layout", "tree")
+
+    lost = placed + 1 - sum(1 for _ in (tmp_path / "out").rglob("*.pgw"))
+    assert lost >= 1
+    assert f"{lost} of {placed + 1} pictures got no world file" in printed
+    assert "world file" not in run(data, tmp_path / "plain")
+
+
 def test_statistics_of_one_dataset_stretch_another(
     data: Path, chip: NDArray[np.uint16], tmp_path: Path
 ) -> None:
@@ -174,7 +194,7 @@ def test_a_black_run_says_so_and_what_would_help(tmp_path: Path) -> None:
         tifffile.imwrite(
             tmp_path / "in" / f"{name}.tif", pixels, photometric="minisblack", planarconfig="contig"
         )
-    summary, black, guess = run(tmp_path / "in", tmp_path / "out").splitlines()
+    summary, black, guess = run_afresh(tmp_path / "in", tmp_path / "out").splitlines()
 
     assert summary.startswith("2 converted")
     assert "nearly all black" in black
@@ -182,7 +202,40 @@ def test_a_black_run_says_so_and_what_would_help(tmp_path: Path) -> None:
     assert "--percentile 2 98" in black
     assert "4,3,2" in guess
     assert "--sensor" in guess
-    assert run(tmp_path / "in", tmp_path / "out", "-b", "4,3,2", "--minmax").count("\n") == 1
+    better = run_afresh(tmp_path / "in", tmp_path / "out", "-b", "4,3,2", "--minmax")
+    assert better.count("\n") == 1
+
+
+def write(path: Path, pixels: NDArray[Any], **words: Any) -> None:  # noqa: ANN401 - tifffile's
+    layout = "contig" if pixels.ndim > 2 else None
+    path.parent.mkdir(exist_ok=True)
+    tifffile.imwrite(path, pixels, photometric="minisblack", planarconfig=layout, **words)
+
+
+@pytest.mark.parametrize("ways", [["--percentile", "2", "98"], ["--stats", "s.json"]])
+def test_what_did_not_help_is_not_advised_again(
+    ways: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pixels = np.zeros((64, 64), "u2")
+    pixels[:8, :8] = 5000 + np.arange(64).reshape(8, 8)
+    write(Path("other.tif"), np.arange(50_000, 54_096, dtype="u2").reshape(64, 64))
+    write(Path("in") / "a.tif", pixels)
+    run("stats", "other.tif", "-o", "s.json")
+    summary, note = run_afresh("in", "out", *ways).splitlines()
+
+    assert summary.startswith("1 converted")
+    assert "nearly all black" in note
+    assert "try --percentile 2 98" not in note
+    assert ("leave --stats out" if ways[0] == "--stats" else "--nodata 0") in note
+
+
+def test_a_run_without_any_data_is_not_told_to_count_nan_as_data(tmp_path: Path) -> None:
+    write(tmp_path / "in" / "a.tif", np.full((32, 32), np.nan, "f4"))
+    _, note = run_afresh(tmp_path / "in", tmp_path / "out").splitlines()
+
+    assert "--alpha" in note
+    assert "--nodata none" not in note
 
 
 @pytest.mark.parametrize("bands", [1, 3])
@@ -209,3 +262,32 @@ def test_statistics_of_an_unknown_sensor_need_bands(tmp_path: Path) -> None:
     done = CliRunner().invoke(command, words, standalone_mode=False)
 
     assert "6 bands: name the --bands" in str(done.exception)
+
+
+EMPTY = '{"format": "asyncrgb statistics", "version": 1, "images": 0, "bands": {}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"II*\0\xff\xfe", "s.json: that is no file of `asyncrgb stats`"),
+        (b"", "s.json: statistics: not JSON"),
+        (EMPTY.encode(), "s.json: statistics of no image: make them again"),
+    ],
+)
+def test_a_file_that_holds_no_statistics_is_named(
+    content: bytes, said: str, tmp_path: Path, data: Path
+) -> None:
+    (tmp_path / "s.json").write_bytes(content)
+    words = [str(data), str(tmp_path / "out"), "--stats", str(tmp_path / "s.json")]
+    done = CliRunner().invoke(command, words, standalone_mode=False)
+
+    assert said in str(done.exception)
+    assert isinstance(done.exception, asyncrgb.OptionsError)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_help_says_how_a_missing_world_file_is_made_again() -> None:
+    text = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+
+    assert "--force makes again one that was deleted" in text

@@ -69,6 +69,15 @@ def test_other_options_make_everything_stale_and_stay_recorded(
     assert not state(job).is_fresh(job), "going back is a change too"
 
 
+def test_a_world_file_that_is_missing_may_never_have_been(job: Job) -> None:
+    """Made again for that, what has no georeference would never be fresh; --force is for it."""
+    freshness = state(job, RenderOptions(worldfile=True))
+    Path(job.destination).touch()
+
+    assert freshness.is_fresh(job)
+    assert state(job, RenderOptions(worldfile=False)).anew
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"[]"])
 def test_a_damaged_record_makes_everything_stale(text: bytes, job: Job) -> None:
     Path(job.destination).touch()

@@ -9,12 +9,13 @@ import click
 
 from asyncrgb.cli.limits import fault_options, limit_options, limits, terminal_options
 from asyncrgb.cli.outlets import Forecast, Outlets, ReportFile
-from asyncrgb.cli.parameters import GroupedCommand, GroupedOption
+from asyncrgb.cli.parameters import STDOUT, GroupedCommand, GroupedOption, Name, any_path
 from asyncrgb.cli.picture import picture_options, render_options
 from asyncrgb.cli.running import Setting, logger
 from asyncrgb.cli.session import carry_out
 from asyncrgb.cli.stopping import Stopper
 from asyncrgb.cli.terminal import CONVERTING, FORECAST, Progress
+from asyncrgb.exposure import advice
 from asyncrgb.options import PercentileStretch
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ _AS_GIVEN: Final = ("layout", "force", "dry_run", "on_error", "max_errors")
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST")
+@click.argument("source", metavar="SRC", type=any_path)
+@click.argument("destination", metavar="DST", type=any_path)
 @picture_options
 @_files(
     "--layout",
-    type=click.Choice(["flat", "tree"]),
+    type=Name(["flat", "tree"]),
     default="flat",
     show_default=True,
     help="All results in one folder, or in folders as in SRC.",
@@ -55,11 +56,13 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     brought up to date: a run that was broken off goes on where it stopped, and only what is
     new or changed is converted.
     """
+    if given["on_error"] == "stop" and given["max_errors"] is not None:
+        raise click.UsageError("--on-error stop and --max-errors: give only one of them")
     options = render_options(given, source, destination)
     setting = Setting(options, limits(given), given["executor"], given["fsync"])
     logger(verbose=given["verbose"]).info("%s", setting)
     outlets = _outlets(given)
-    progress = _progress(given, partial(_count, source, destination, options))
+    progress = _progress(given, options, partial(_count, source, destination, options))
 
     def take(outcome: Outcome) -> None:
         progress.take(outcome)
@@ -85,18 +88,29 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
 
 def _outlets(given: Mapping[str, Any]) -> Outlets:
     """Open all that outcomes go to; what cannot be opened is an error before anything begins."""
-    forecasts = [Forecast(failures_only=given["quiet"])] if given["dry_run"] else []
+    forecasts = [Forecast(failures_only=given["quiet"])] if _lists(given) else []
     reports = [ReportFile(given["report"])] if given["report"] is not None else []
     return Outlets([*reports, *forecasts])
 
 
-def _progress(given: Mapping[str, Any], count: Callable[[], int]) -> Progress:
-    bar = given["progress"] and not given["dry_run"]
+def _lists(given: Mapping[str, Any]) -> bool:
+    """Tell whether stdout has a list for people, of what would be done."""
+    return bool(given["dry_run"]) and given["report"] != STDOUT
+
+
+def _progress(
+    given: Mapping[str, Any], options: RenderOptions, count: Callable[[], int]
+) -> Progress:
+    reported = given["report"] == STDOUT  # line by line, which is progress enough
+    bar = given["progress"] and not given["dry_run"] and not reported
+    words = FORECAST if given["dry_run"] else CONVERTING
+    advise = partial(advice, options=options, borrowed=given["stats"] is not None)
     return Progress(
-        FORECAST if given["dry_run"] else CONVERTING,
+        words._replace(advise=advise, located=options.worldfile),
         quiet=given["quiet"],
         count=count if bar else None,
-        failures=not given["dry_run"],
+        failures=not _lists(given),
+        summary_on_stderr=reported,
     )
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from asyncrgb.cli.limits import size_options
+from asyncrgb.cli.parameters import any_path
 from asyncrgb.cli.suggestion import suggest
 from asyncrgb.cli.terminal import tell
-from asyncrgb.cli.words import shown
+from asyncrgb.cli.words import explain, shown
+from asyncrgb.errors import AsyncRgbError
 from asyncrgb.options import FixedStretch, Limits
 
 if TYPE_CHECKING:
@@ -34,10 +36,10 @@ _REASONS: Final = {
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", type=any_path)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @size_options
-def info(file: str, *, as_json: bool, **limits: int) -> None:
+def info(file: str, *, as_json: bool, **limits: int) -> int:
     """Print what FILE is, and a command that makes a picture of it.
 
     Shown are its size, how it is stored, where it lies, what its bands are called, the values
@@ -48,8 +50,13 @@ def info(file: str, *, as_json: bool, **limits: int) -> None:
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters raises
     with open(file, "rb") as opened:
         data = opened.read()
-    found = describe(data, limits=Limits(**limits))
+    try:
+        found = describe(data, limits=Limits(**limits))
+    except AsyncRgbError as error:
+        tell(f"asyncrgb: {shown(file)}: {explain(error)}", err=True)
+        return 1
     tell(_json(file, found) if as_json else "\n".join(_lines(file, found)))
+    return 0
 
 
 # For machines.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asyncrgb.cli.parameters import (
     GroupedOption,
+    Name,
     byte_size,
     default_of,
+    field_option,
     in_order,
     seconds,
     shown_size,
@@ -22,86 +25,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _option = partial(click.option, cls=GroupedOption)
-_limit = partial(_option, group="Limits")
+_limit = partial(field_option, Limits, group="Limits")
+_number = partial(_limit, type=int, metavar="N")
+_most = partial(_limit, type=click.IntRange(min=0), metavar="N")
 _faults = partial(_option, group="Faults")
 _terminal = partial(_option, group="Terminal")
-_default = partial(default_of, Limits)
-
-
-def _or(name: str, words: str) -> str | bool:
-    """Show a default as it is, or in words where it is None."""
-    return words if _default(name) is None else True
-
 
 size_options = in_order(
-    _limit(
-        "--limit-pixels",
-        "max_pixels",
-        type=int,
-        metavar="N",
-        default=_default("max_pixels"),
-        show_default=True,
-        help="Largest height times width of an image; 0: any.",
-    ),
-    _limit(
-        "--limit-bands",
-        "max_bands",
-        type=int,
-        metavar="N",
-        default=_default("max_bands"),
-        show_default=True,
-        help="Most bands of an image; 0: any number.",
-    ),
-    _limit(
+    _most("--limit-pixels", "max_pixels", help="Largest height times width of an image; 0: any."),
+    _most("--limit-bands", "max_bands", help="Most bands of an image; 0: any number."),
+    _most(
         "--limit-expansion",
         "max_expansion",
-        type=int,
-        metavar="N",
-        default=_default("max_expansion"),
-        show_default=True,
         help="Most decoded bytes for each byte of a file, where they are more than 64 MiB; 0: any.",
     ),
 )
 
 limit_options = in_order(
-    _limit(
-        "--workers",
-        type=int,
-        metavar="N",
-        default=_default("workers"),
-        show_default=_or("workers", "one for each processor"),
-        help="Renderers at work at once.",
-    ),
-    _limit(
-        "--reads",
-        type=int,
-        metavar="N",
-        default=_default("reads"),
-        show_default=True,
-        help="Most reads in flight; fast storage never needs as many.",
-    ),
-    _limit(
-        "--writes",
-        type=int,
-        metavar="N",
-        default=_default("writes"),
-        show_default=True,
-        help="Most writes in flight.",
-    ),
+    _number("--workers", unset="one for each processor", help="Renderers at work at once."),
+    _number("--reads", help="Most reads in flight; fast storage never needs as many."),
+    _number("--writes", help="Most writes in flight."),
     _limit(
         "--memory",
         type=byte_size,
         metavar="SIZE",
-        default=shown_size(_default("memory")),
-        show_default=True,
+        default=shown_size(default_of(Limits, "memory")),
         help="Image data held at any moment.",
     ),
     _limit(
         "--worker-memory",
         type=byte_size,
         metavar="SIZE",
-        default=_default("worker_memory"),
-        show_default=_or("worker_memory", "a fair share of what there is"),
+        unset="a fair share of what there is",
         help="What each worker process may take for images, besides what it has anyway (with all "
         "its libraries half a gigabyte of address space); 0: any amount.",
     ),
@@ -109,14 +64,14 @@ limit_options = in_order(
         "--timeout",
         type=seconds,
         metavar="SECONDS",
-        default=_default("timeout"),
-        show_default=_or("timeout", "any time"),
+        unset="any time",
         help="What rendering one image may take; 0: any time.",
     ),
     size_options,
-    _limit(
+    _option(
         "--executor",
-        type=click.Choice(["process", "thread", "serial"]),
+        group="Limits",
+        type=Name(["process", "thread", "serial"]),
         default="process",
         show_default=True,
         help="Where to render: in processes, in threads, or in the main thread.",
@@ -126,7 +81,7 @@ limit_options = in_order(
 fault_options = in_order(
     _faults(
         "--on-error",
-        type=click.Choice(["continue", "stop"]),
+        type=Name(["continue", "stop"]),
         default="continue",
         show_default=True,
         help="Go on when a file fails, or stop there.",
@@ -142,7 +97,7 @@ fault_options = in_order(
         "--report",
         type=written_file,
         metavar="FILE",
-        help="Write what becomes of each source, a line of JSON each, as it happens.",
+        help="Write what becomes of each source, a line of JSON each, as it happens; - is stdout.",
     ),
 )
 
@@ -154,24 +109,15 @@ terminal_options = in_order(
     _terminal("-v", "--verbose", is_flag=True, help="Say with which settings the run goes on."),
 )
 
-_LIMITS: Final = (
-    "workers",
-    "reads",
-    "writes",
-    "memory",
-    "worker_memory",
-    "timeout",
-    "max_pixels",
-    "max_bands",
-    "max_expansion",
-)
-
 
 def limits(given: Mapping[str, Any]) -> Limits:
     """Turn what was given on the command line into limits.
 
     Raises:
+        click.UsageError: one is given that would not be kept.
         OptionsError: a value cannot be used.
 
     """
-    return Limits(**{name: given[name] for name in _LIMITS})
+    if given["worker_memory"] and given["executor"] != "process":
+        raise click.UsageError("--worker-memory: only processes have one: leave out the --executor")
+    return Limits(**{each.name: given[each.name] for each in fields(Limits) if each.name in given})

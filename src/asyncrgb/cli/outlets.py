@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
+from asyncrgb.cli.parameters import STDOUT
 from asyncrgb.cli.words import explain, shown, to_stdout, utf8
 
 if TYPE_CHECKING:
@@ -78,15 +79,18 @@ class Outlets:
 class ReportFile:
     """A line of JSON for each source, written as soon as it is known what became of it.
 
+    Args:
+        path: the file, begun anew; "-" is stdout.
+
     Raises:
         OSError: the file cannot be written.
 
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
-        self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0), _MODE)
+        self._whole = path != STDOUT  # what else goes to stdout is not ours to cut
+        self._path = path if self._whole else "stdout"
+        self._fd = _begun(path) if self._whole else os.dup(sys.stdout.fileno())
         self._length = 0
 
     def take(self, outcome: Outcome) -> None:
@@ -97,8 +101,9 @@ class ReportFile:
                 _write(self._fd, line)
             except OSError as error:
                 error.filename = self._path
-                with suppress(OSError):  # a pipe has no length; a file shall have whole lines
-                    os.ftruncate(self._fd, self._length)
+                if self._whole:
+                    with suppress(OSError):  # a pipe has no length; a file shall have whole lines
+                        os.ftruncate(self._fd, self._length)
                 raise
             self._length += len(line)
 
@@ -109,6 +114,11 @@ class ReportFile:
         except OSError as error:
             error.filename = self._path
             raise
+
+
+def _begun(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+    return os.open(path, flags | getattr(os, "O_BINARY", 0), _MODE)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from asyncrgb.options import FixedStretch, NoData
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _IMAGES: Final = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp")
+STDOUT: Final = "-"  # as the name of a file
+_SIMILAR: Final = 0.7  # from 0 to 1, of a word to that of a command
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -43,6 +46,28 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(records)
 
 
+class Name(click.Choice):  # type: ignore[type-arg] # before click 8.2 it takes none
+    """One of several names, in any case; who mistypes one is told which is like it."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__([*names], case_sensitive=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
+        """Find the name that is meant."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = _nearest(str(value).lower(), self.choices)
+            remedy = f" Did you mean {near!r}?" if near else ""
+            self.fail(error.message + remedy, param, ctx)
+
+
+def _nearest(word: str, words: Iterable[str], least: float = 0.6) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
+
+    return next(iter(get_close_matches(word, [*words], n=1, cutoff=least)), None)
+
+
 class CommandGroup(click.Group):
     """Commands, one of which is meant where none is named: ``asyncrgb SRC DST``."""
 
@@ -55,8 +80,15 @@ class CommandGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front of arguments that name none."""
         if args[:1] not in [[each] for each in (*self.commands, "--help")]:
+            self._check_mistyped(ctx, args[:1])
             args = [str(self.default.name), *args]
         return super().parse_args(ctx, args)
+
+    def _check_mistyped(self, ctx: click.Context, first: list[str]) -> None:
+        for word in first:
+            near = _nearest(word, self.commands, _SIMILAR)
+            if near is not None and not os.path.lexists(word):
+                ctx.fail(f"no command, folder or file is called {word!r}: did you mean {near}?")
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help of the default command, and the list of the others."""
@@ -72,12 +104,19 @@ def band_list(text: str) -> tuple[int | str, ...]:
     return tuple(int(part) if re.fullmatch(r"[+-]?\d+", part) else part for part in parts)
 
 
+def any_path(text: str) -> str:
+    """Take the name of a file or a folder; an empty one would stand for the current folder."""
+    if not text:
+        raise click.BadParameter("it is empty: name a file or a folder")
+    return text
+
+
 def written_file(text: str) -> str:
     """Take the name of a file to be written, unless it is that of an image.
 
     One mistyped name could cost a source.
     """
-    if text.lower().endswith(_IMAGES):
+    if any_path(text).lower().endswith(_IMAGES):
         raise click.BadParameter(f"{text}: that is the name of an image: name another file")
     return text
 
@@ -134,6 +173,22 @@ def in_order(*options: Decorator) -> Decorator:
         return function
 
     return decorate
+
+
+def field_option(options: type, *names: str, unset: str = "", **words: Any) -> Decorator:  # noqa: ANN401 - click's
+    """Declare an option for a field of a dataclass, with the default of that.
+
+    Args:
+        options: the dataclass.
+        names: as of ``click.option``; the last one is that of the field.
+        unset: what it means in words that the default is None.
+        words: more for ``GroupedOption``, or other than follows from the field.
+
+    """
+    default = default_of(options, names[-1].removeprefix("--").replace("-", "_"))
+    shown = (unset or False) if default is None else True
+    words = {"default": default, "show_default": shown} | words
+    return click.option(*names, cls=GroupedOption, **words)
 
 
 def default_of(options: type, name: str) -> Any:  # noqa: ANN401 - a default is of any type

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
 from asyncrgb.cli.parameters import (
     GroupedOption,
+    Name,
+    any_path,
     band_list,
     default_of,
+    field_option,
     in_order,
     no_data,
     shown_range,
 )
+from asyncrgb.cli.statistics import with_statistics
 from asyncrgb.formats import DEFAULT_QUALITY, FORMATS
 from asyncrgb.options import (
     DEFAULT_BANDS,
@@ -23,38 +27,36 @@ from asyncrgb.options import (
     FixedStretch,
     PercentileStretch,
     RenderOptions,
+    Rounding,
+    Scope,
 )
 from asyncrgb.sensors import COMPOSITES, SENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncrgb import Statistics
     from asyncrgb.options import Band, Stretch
 
 _option = partial(click.option, cls=GroupedOption)
 _bands = partial(_option, group="Bands")
 _stretch = partial(_option, group="Stretch")
-_values = partial(_option, group="Values")
-_output = partial(_option, group="Picture")
+_field = partial(field_option, RenderOptions)
+_value = partial(_field, group="Values")
+_output = partial(_field, group="Picture")
 _default = partial(default_of, RenderOptions)
 
 value_options = in_order(
-    _values(
+    _value(
         "--nodata",
         type=no_data,
         metavar="VALUE",
-        default=_default("nodata"),
-        show_default=True,
         help="Value that stands for no data: auto, as the file says; none; or a number or nan.",
     ),
-    _values("--unscale", is_flag=True, help="Apply the scale and offset that the file declares."),
-    _values(
+    _value("--unscale", is_flag=True, help="Apply the scale and offset that the file declares."),
+    _value(
         "--offset",
         type=float,
         metavar="X",
-        default=_default("offset"),
-        show_default=True,
         help="Add X to pixel values first, as -1000 for Sentinel-2 from baseline 04.00 on.",
     ),
 )
@@ -74,12 +76,12 @@ picture_options = in_order(
     ),
     _bands(
         "--sensor",
-        type=click.Choice(list(SENSORS)),
+        type=Name(SENSORS),
         help="Whose bands are named; each has its own names and the common ones of STAC.",
     ),
     _bands(
         "--composite",
-        type=click.Choice(list(COMPOSITES)),
+        type=Name(COMPOSITES),
         help="Bands of a well-known composite of the --sensor.",
     ),
     _stretch(
@@ -103,32 +105,32 @@ picture_options = in_order(
     _stretch("--minmax", is_flag=True, help="The same as --percentile 0 100."),
     _stretch(
         "--scope",
-        type=click.Choice(["image", "dataset"]),
+        type=Name(get_args(Scope)),
         help="Percentiles of each image, or of all together, which reads them twice.  "
         f"[default: {default_of(PercentileStretch, 'scope')}]",
     ),
     _stretch("--joint", is_flag=True, help="One range for all bands, which keeps their balance."),
     _stretch(
         "--stats",
+        type=any_path,
         metavar="FILE",
         help="Percentiles of another dataset, from a file that `asyncrgb stats` wrote.",
     ),
     _stretch(
         "--preset",
-        type=click.Choice(list(PRESETS)),
+        type=Name(PRESETS),
         help="eurosat-rgb: as EuroSAT's own RGB images, gdal_translate -scale 0 2750 1 255.",
     ),
-    _stretch(
+    _field(
         "--gamma",
+        group="Stretch",
         type=float,
         metavar="G",
-        default=_default("gamma"),
-        show_default=True,
         help="Intensity x becomes x ^ (1/G): more than 1 is brighter.",
     ),
     _stretch(
         "--rounding",
-        type=click.Choice(["down", "nearest"]),
+        type=Name(get_args(Rounding)),
         help=f"How intensities become whole numbers.  [default: {_default('rounding')}]",
     ),
     _stretch(
@@ -142,14 +144,14 @@ picture_options = in_order(
     _output("--alpha", is_flag=True, help="Make transparent what has no data, instead of black."),
     _output(
         "--format",
-        type=click.Choice(list(FORMATS)),
+        type=Name(FORMATS),
+        default=None,
         help=f"Of the results.  [default: {_default('format')}, or what the name DST ends in]",
     ),
     _output(
         "--bit-depth",
         type=click.Choice(["8", "16"]),
         default=str(_default("bit_depth")),
-        show_default=True,
         help="Bits of a value; 16 for PNG and TIFF.",
     ),
     _output(
@@ -160,16 +162,18 @@ picture_options = in_order(
     ),
     _output(
         "--compress-level",
-        metavar="0-9",
         type=int,
-        default=_default("compress_level"),
-        show_default=True,
+        metavar="0-9",
         help="0 stores, 1 is the fastest that compresses, 9 gives the smallest files.",
     ),
-    _output("--worldfile", is_flag=True, help="Write a world file (.pgw) beside each result."),
+    _output(
+        "--worldfile",
+        is_flag=True,
+        help="Write a world file (.pgw) beside each result whose source has a place; --force makes "
+        "again one that was deleted.",
+    ),
 )
 
-_USUAL: Final = {1: (1,), 3: (1, 2, 3), 13: DEFAULT_BANDS}  # by number of bands
 _RANGES: Final = ("scales", "percentile", "minmax", "preset")
 
 
@@ -193,7 +197,7 @@ def render_options(given: Mapping[str, Any], source: str, destination: str) -> R
         bit_depth=int(given["bit_depth"]),
         format=given["format"] or _format_of(source, destination),
     )
-    return options if given["stats"] is None else _with_statistics(options, given["stats"])
+    return options if given["stats"] is None else with_statistics(options, given["stats"])
 
 
 def _check_exclusive(given: Mapping[str, Any]) -> None:
@@ -243,27 +247,3 @@ def _format_of(source: str, destination: str) -> str:
             if each.suffix == aliases.get(suffix, suffix):
                 return each.name
     return str(_default("format"))
-
-
-def _with_statistics(options: RenderOptions, path: str) -> RenderOptions:
-    from dataclasses import replace  # noqa: PLC0415 - needed only here
-
-    from asyncrgb import Statistics  # noqa: PLC0415 - numpy, which --help does not need
-
-    if options.bands is not None and options.indexes is None:
-        raise click.UsageError("--stats: name bands by number, or give a --sensor")
-    with open(path, encoding="utf-8") as file:
-        statistics = Statistics.from_json(file.read())
-    assert isinstance(options.stretch, PercentileStretch)  # noqa: S101 - as _stretch_of made it
-    bands = options.indexes or _usual_bands(statistics)
-    stretch = statistics.stretch(options.stretch, bands)
-    return replace(options, bands=bands, sensor=None, stretch=stretch)
-
-
-def _usual_bands(statistics: Statistics) -> tuple[int, ...]:
-    """Say which bands of what was counted go without asking: those of a picture, or of EuroSAT."""
-    count = len(statistics.bands)
-    bands = _USUAL.get(count)
-    if bands is None:
-        raise click.UsageError(f"--stats: they are of {count} bands: name the --bands to show")
-    return bands

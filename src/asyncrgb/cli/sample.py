@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from asyncrgb.cli.parameters import any_path
 from asyncrgb.cli.terminal import tell
 from asyncrgb.cli.words import shown
 
 
 @click.command()
-@click.argument("destination", metavar="DST")
+@click.argument("destination", metavar="DST", type=any_path)
 @click.option("--count", metavar="N", type=int, default=2000, show_default=True, help="Chips.")
 @click.option(
     "--seed",

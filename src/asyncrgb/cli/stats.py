@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asyncrgb.cli.limits import limit_options, limits, terminal_options
-from asyncrgb.cli.parameters import GroupedCommand, written_file
+from asyncrgb.cli.parameters import STDOUT, GroupedCommand, GroupedOption, any_path, written_file
 from asyncrgb.cli.picture import value_options
-from asyncrgb.cli.running import Setting
+from asyncrgb.cli.running import Setting, logger
 from asyncrgb.cli.session import carry_out
 from asyncrgb.cli.stopping import Stopper
 from asyncrgb.cli.terminal import MEASURING, Progress, tell
@@ -23,17 +23,18 @@ from asyncrgb.options import RenderOptions
 if TYPE_CHECKING:
     from asyncrgb import Converter, Statistics
 
-_STDOUT = "-"
-
 
 @click.command(cls=GroupedCommand)
-@click.argument("source", metavar="SRC")
+@click.argument("source", metavar="SRC", type=any_path)
 @click.option(
     "-o",
     "--output",
+    cls=GroupedOption,
+    group="Files",
     type=written_file,
     metavar="FILE",
-    default=_STDOUT,
+    default=STDOUT,
+    show_default=True,
     help="Where to; - is stdout.",
 )
 @value_options
@@ -42,17 +43,18 @@ _STDOUT = "-"
 def stats(source: str, output: str, **given: Any) -> int:  # noqa: ANN401 - click's
     """Count the values of all TIFFs in SRC, band by band, and write them as JSON.
 
-    ``asyncrgb SRC DST --stats FILE`` then stretches by their percentiles, in another dataset
+    `asyncrgb SRC DST --stats FILE` then stretches by their percentiles, in another dataset
     too. Give the same --nodata, --unscale and --offset there.
     """
     options = RenderOptions(**{name: given[name] for name in ("nodata", "unscale", "offset")})
     setting = Setting(options, limits(given), given["executor"])
+    logger(verbose=given["verbose"]).info("%s", setting)
     _write(output, None)
     progress = Progress(
         MEASURING,
         quiet=given["quiet"],
         count=partial(_count, source) if given["progress"] else None,
-        summary_on_stderr=output == _STDOUT,
+        summary_on_stderr=output == STDOUT,
     )
 
     async def job(converter: Converter) -> Statistics:
@@ -61,6 +63,9 @@ def stats(source: str, output: str, **given: Any) -> int:  # noqa: ANN401 - clic
     statistics, code = carry_out(setting, job, progress)
     if statistics is None or Stopper.has_signal():  # those of a part would look like all
         return code
+    if not statistics.images:
+        progress.say("asyncrgb: no image could be measured: no statistics have been written")
+        return 1
     try:
         _write(output, statistics.to_json())
     except OSError as error:
@@ -82,7 +87,7 @@ def _write(path: str, text: str | None) -> None:
         OSError: it cannot be written.
 
     """
-    if path == _STDOUT:
+    if path == STDOUT:
         if text is not None:
             tell(text.removesuffix("\n"))
         return

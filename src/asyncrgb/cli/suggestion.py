@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from asyncrgb.options import FixedStretch
@@ -63,7 +64,7 @@ def suggest(found: Description) -> Suggestion:
     zeros = _has_zeros(found)
     remarks = (
         choice.remark,
-        _emptiness(seen),
+        _emptiness(found, seen),
         _zero_remark(found, given=not choice.as_is) if zeros else "",
         _transparency(found),
     )
@@ -187,13 +188,22 @@ def _summary(band: BandDescription, *, unscale: bool) -> list[float]:
 # What is no data.
 
 
-def _emptiness(seen: Sequence[BandDescription]) -> str:
+def _emptiness(found: Description, seen: Sequence[BandDescription]) -> str:
     if not seen:
-        return "the bands that are shown have no data: if they should have, add --nodata none"
+        return f"the bands that are shown have no data{_absence(found)}"
     values = _values(seen)
     if values.minimum == values.maximum:
         return f"all values that are shown are {values.minimum:g}"
     return ""
+
+
+def _absence(found: Description) -> str:
+    """Say what to do if they should have; NaN cannot be made to count."""
+    if found.storage.masks:
+        return ": if the mask in the file is wrong, add --nodata none"
+    if found.nodata is None or not isfinite(found.nodata):
+        return ", only NaN or infinite values"
+    return f": if {found.nodata:g} is data, add --nodata none"
 
 
 def _has_zeros(found: Description) -> bool:

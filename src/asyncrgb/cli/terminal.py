@@ -15,7 +15,7 @@ from asyncrgb.cli.words import explain, is_unread, shown, to_stdout
 from asyncrgb.exposure import advice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Never
 
     from tqdm import tqdm
@@ -30,12 +30,16 @@ class Words(NamedTuple):
         kinds: the outcomes that its summary counts, and what they are called there.
         interrupted: what to know when it was.
         timed: whether its speed is worth a word.
+        advise: says what looks wrong, given how some pictures came out.
+        located: whether pictures were to get a world file.
 
     """
 
     kinds: Mapping[str, str]
     interrupted: str
     timed: bool = True
+    advise: Callable[[Sequence[Exposure]], list[str]] = advice
+    located: bool = False
 
 
 CONVERTING: Final = Words(
@@ -93,6 +97,7 @@ class Progress:
         self._failures = failures
         self._summary_on_stderr = summary_on_stderr
         self._exposures: list[Exposure] = []
+        self._lost = 0  # pictures without a place on earth
         self._began = perf_counter()
         self._bar: tqdm[Never] | None = None
         if count is not None and not quiet and sys.stderr.isatty():
@@ -104,6 +109,7 @@ class Progress:
     def take(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self.counts[type(outcome).__name__] += 1
+        self._lost += not getattr(outcome, "worldfile", True)
         exposure = getattr(outcome, "exposure", None)
         if exposure is not None:
             self._exposures.append(exposure)
@@ -138,8 +144,16 @@ class Progress:
         if interrupted:
             tell(f"interrupted: {self._words.interrupted}", err=True)
         if not self._quiet:
-            notes = [f"note: {each}" for each in advice(self._exposures)]
+            notes = [f"note: {each}" for each in self._notes()]
             tell("\n".join([self._summary(), *notes]), err=self._summary_on_stderr)
+
+    def _notes(self) -> list[str]:
+        """Say what may not be as it was meant."""
+        notes = self._words.advise(self._exposures)
+        if self._words.located and self._lost:
+            count = f"{self._lost} of {self.counts['Converted']}"
+            notes += [f"{count} pictures got no world file: their TIFFs have no place on earth"]
+        return notes
 
     def _failed(self) -> dict[str, int]:
         failed = self.counts["Failed"]

@@ -18,6 +18,7 @@ _REMEDIES: Final = {
     errno.EMFILE: "give smaller --reads and --writes, or raise the limit with ulimit -n",
     errno.ENOMEM: "give a smaller --memory",
     errno.ENOENT: "check the path",
+    errno.EEXIST: "name another",
     errno.ENAMETOOLONG: "shorten the name",
     errno.EINVAL: "leave it out",
     errno.EIO: "check the disk, or copy the file again",

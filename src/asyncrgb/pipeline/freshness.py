@@ -68,7 +68,11 @@ class Freshness:
             return cls(0, anew=True)
 
     def is_fresh(self, job: Job) -> bool:
-        """Tell whether the output of ``job`` can stay as it is."""
+        """Tell whether the output of ``job`` can stay as it is.
+
+        A world file is not looked for: where there is none, there may never have been one, as
+        only the source tells whether it has a place.
+        """
         try:
             output = os.stat(job.destination)
             if output.st_mtime_ns < self._since or not stat.S_ISREG(output.st_mode):

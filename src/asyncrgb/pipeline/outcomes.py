@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -54,6 +55,7 @@ class Trace:
 class Converted:
     """``destination`` has been written, whole.
 
+    ``worldfile`` says whether its place on earth has been written beside it.
     ``exposure`` says how the picture came out, where that was looked at: now and then.
     ``trace`` says where the time went, where that was asked.
     """
@@ -61,6 +63,7 @@ class Converted:
     source: str
     destination: str
     exposure: Exposure | None = field(default=None, compare=False)
+    worldfile: bool = field(default=False, compare=False)
     trace: Trace | None = field(default=None, compare=False)
 
 
@@ -120,11 +123,12 @@ class Report:
 
     def __repr__(self) -> str:
         # Short: asyncio's runner writes out the result of what it has run, 100 ms for 27,000.
-        pending = f"{len(self.pending)} pending, " if self.pending else ""
+        count = Counter(map(type, self.outcomes))
+        pending = f"{count[Pending]} pending, " if count[Pending] else ""
         stopped = ", stopped" if self.stopped else ""
         return (
-            f"Report({len(self.converted)} converted, {len(self.up_to_date)} up to date, "
-            f"{pending}{len(self.failed)} failed, {self.seconds:.2f} s{stopped})"
+            f"Report({count[Converted]} converted, {count[UpToDate]} up to date, "
+            f"{pending}{count[Failed]} failed, {self.seconds:.2f} s{stopped})"
         )
 
     @property

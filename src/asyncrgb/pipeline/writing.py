@@ -82,9 +82,10 @@ class Writing:
                     self._put_down(task, output)
                 else:
                     self._put_down_timed(task, output)
-            task.outcome = Converted(job.source, job.destination, task.exposure)
+            located = task.worldfile is not None
+            task.settle(Converted(job.source, job.destination, task.exposure, located))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
-            task.outcome = Failed(job.source, bare(error))
+            task.settle(Failed(job.source, bare(error)))
         finally:
             self._arena.give_back(extent)
             task.extent = None
