@@ -167,7 +167,8 @@ class RenderOptions:
             the descriptions in the file. None: the true colours of the ``sensor``; without
             one, images with one or three bands and those with a palette are shown as what they
             are, all others with 4, 3, 2, true colour for EuroSAT, Sentinel-2 and Landsat 8.
-        sensor: a key of ``SENSORS``, which names the bands.
+        sensor: a key of ``SENSORS``, which names the bands of images that have as many bands as
+            it; in others only those that the file describes by such a name can be found.
         stretch: which pixel values become black and full intensity. None: 0 and 4000; but
             what is shown as it is, in up to 8 bits, keeps its values. Of a palette it stretches
             the colours.
@@ -316,7 +317,7 @@ class RenderOptions:
 
     @property
     def indexes(self) -> tuple[int, ...] | None:
-        """Numbers of the bands; None where they depend on the image.
+        """Numbers of the bands, by the table of the sensor; None where they depend on the image.
 
         Raises:
             OptionsError: the sensor has no such band.

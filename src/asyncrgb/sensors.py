@@ -53,11 +53,16 @@ class Sensor:
             OptionsError: there is no such composite, or the sensor lacks a band of it.
 
         """
+        return self.indexes(*self.composite_names(name))
+
+    def composite_names(self, name: str) -> tuple[str, ...]:
+        """Give the common names of the bands of a composite; as ``composite``."""
         if name not in COMPOSITES:
             raise OptionsError(_unknown("composite", name, COMPOSITES))
         has = {common for _, common in self.bands}
-        recipe = COMPOSITES[name]
-        return self.indexes(*(next((c for c in each if c in has), each[0]) for each in recipe))
+        names = [next((c for c in each if c in has), each[0]) for each in COMPOSITES[name]]
+        self.indexes(*names)
+        return tuple(names)
 
     def _index(self, band: str) -> int:
         wanted = band.lower()

@@ -291,3 +291,20 @@ def test_the_help_says_how_a_missing_world_file_is_made_again() -> None:
     text = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
 
     assert "--force makes again one that was deleted" in text
+
+
+def test_a_composite_is_not_taken_from_an_image_with_other_bands(
+    chip: NDArray[np.uint16], tmp_path: Path
+) -> None:
+    source = tmp_path / "four.tif"
+    tifffile.imwrite(source, chip[..., :4], planarconfig="contig", photometric="minisblack")
+    words = [source, tmp_path / "out", "--sensor", "naip", "--composite", "false-color"]
+    run(*words)
+    np.testing.assert_array_equal(
+        shown(tmp_path / "out" / "four.png"), rgb(chip[..., [3, 0, 1]], 0, 4000).astype(np.uint8)
+    )
+    words[3] = "sentinel2-l2a"
+    done = CliRunner().invoke(command, [str(each) for each in words], standalone_mode=False)
+    assert done.return_value == 1
+    assert "4" in done.output
+    assert "12" in done.output

@@ -11,6 +11,7 @@ from asyncrgb.errors import BandError
 from asyncrgb.imaging import tiff
 from asyncrgb.imaging.bands import Choice, choose
 from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.sensors import SENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,7 +107,6 @@ def test_bands_that_are_named_are_no_picture_as_it_is(write_tiff: Write) -> None
     rgb = write_tiff(np.zeros((4, 4, 3), "u1"), photometric="rgb")
 
     assert chosen(rgb, bands=(1, 2, 3)) == Choice((1, 2, 3))
-    assert chosen(rgb, sensor="naip") == Choice((1, 2, 3))
 
 
 @pytest.mark.parametrize("options", [{"bands": (14, 1, 1)}, {"bands": (14,)}])
@@ -117,12 +117,83 @@ def test_a_band_that_is_not_there_is_named(write_tiff: Write, options: dict[str,
         chosen(data, **options)
 
 
-def test_a_sensor_with_more_bands_than_the_file_is_told(write_tiff: Write) -> None:
-    data = write_tiff(np.zeros((4, 4, 4), "u1"))
+NAMES: Final = ("red", "green", "blue")
 
-    assert chosen(data, sensor="eurosat") == Choice((4, 3, 2))
-    with pytest.raises(BandError, match=r"band 8 .* has 4"):
-        chosen(data, sensor="eurosat", bands=("nir", "red", "green"))
+
+@pytest.mark.parametrize("asked", [None, NAMES, ("red",), (1, "red", 2)])
+@pytest.mark.parametrize(
+    ("sensor", "count", "said"),
+    [
+        (
+            "sentinel2-l2a",
+            4,
+            r"l2a has 12 bands and .* has 4,.*'red': .*number, .* \(naip or plane",
+        ),
+        ("naip", 3, r"^naip has 4 bands and the image has 3, .* choose .* another --sensor$"),
+        ("landsat-c2-l2", 9, r"has 8 bands and the image has 9, .* or another --sensor$"),
+        ("landsat-tm", 12, r"has 7 bands and the image has 12, .* --sensor \(sentinel2-l2a\)$"),
+    ],
+)
+def test_names_of_a_sensor_do_not_go_for_another_number_of_bands(
+    write_tiff: Write, sensor: str, count: int, said: str, asked: tuple[str | int, ...] | None
+) -> None:
+    """They would show other bands, and nobody would know."""
+    data = write_tiff(np.zeros((4, 4, count), "u1"), photometric="minisblack")
+
+    with pytest.raises(BandError, match=said):
+        chosen(data, sensor=sensor, bands=asked)
+    assert chosen(data, sensor=sensor, bands=(3, 2, 1)) == Choice((3, 2, 1))
+    assert chosen(data, sensor=sensor, bands=(2,)) == Choice((2,))
+
+
+def test_names_of_a_sensor_go_for_its_number_of_bands(write_tiff: Write) -> None:
+    data = write_tiff(np.zeros((4, 4, 12), "u1"))
+
+    assert chosen(data, sensor="sentinel2-l2a") == Choice((4, 3, 2))
+    assert chosen(data, sensor="sentinel2-l2a", bands=("swir16", 1, "B8A")) == Choice((11, 1, 9))
+
+
+@pytest.mark.parametrize("sensor", ["naip", "planet-4", "landsat-tm"])
+def test_alpha_may_be_a_band_of_the_sensor_or_not(write_tiff: Write, sensor: str) -> None:
+    count = len(SENSORS[sensor].bands)
+    alpha = {"photometric": "rgb", "extrasamples": [0] * (count - 4) + [UNASSOCIATED]}
+    inside = write_tiff(np.zeros((4, 4, count), "u1"), **alpha)
+    alpha["extrasamples"] = [0, *alpha["extrasamples"]]
+    besides = write_tiff(np.zeros((4, 4, count + 1), "u1"), **alpha)
+
+    expected = Choice(SENSORS[sensor].composite("true-color"))
+    assert chosen(inside, sensor=sensor) == chosen(besides, sensor=sensor) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "sensor", "asked", "bands"),
+    [
+        (("B02", "B03", "B04", "B08"), "sentinel2-l2a", None, (3, 2, 1)),
+        (("B02", "B03", "B04", "B08"), "sentinel2-l2a", ("nir", "B04", 2), (4, 3, 2)),
+        (("B4 (665 nm)", "B3", "B2", "SCL"), "sentinel2-l2a", NAMES, (1, 2, 3)),
+        (("SR_B4", "QA_PIXEL", "SR_B3", "SR_B2"), "landsat-c2-l2", None, (1, 3, 4)),
+        (("Blue", "Red", "NDVI"), "naip", ("red", "blue", "blue"), (2, 1, 1)),
+    ],
+    ids=str,
+)
+def test_what_the_file_describes_counts_in_another_number_of_bands(
+    write_tiff: Write,
+    names: Sequence[str],
+    sensor: str,
+    asked: tuple[str | int, ...] | None,
+    bands: tuple[int, ...],
+) -> None:
+    data = described(write_tiff, *names)
+
+    assert chosen(data, sensor=sensor, bands=asked) == Choice(bands)
+
+
+@pytest.mark.parametrize("names", [("Red 1", "Red 2", "B03", "B02"), ("B02", "B03", "NDVI", "B8")])
+def test_what_the_file_describes_twice_or_not_at_all_does_not_count(
+    write_tiff: Write, names: Sequence[str]
+) -> None:
+    with pytest.raises(BandError, match=r"has 12 bands and the image has 4, .* 'red'"):
+        chosen(described(write_tiff, *names), sensor="sentinel2-l2a", bands=NAMES)
 
 
 @pytest.mark.parametrize(

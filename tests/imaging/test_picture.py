@@ -253,6 +253,36 @@ def test_the_alpha_of_the_file_is_kept(write_tiff: Write, bits: int, depth: int)
     assert shown(render(data)).shape == (9, 9, 3)
 
 
+@pytest.mark.parametrize("kind", ["assocalpha", "unassalpha"])
+@pytest.mark.parametrize(("dtype", "full"), [("u1", 255), ("u2", 65535), ("i2", 32767), ("f4", 1)])
+@pytest.mark.parametrize("nodata", [None, 0])
+def test_colours_that_alpha_was_multiplied_into_are_straightened(
+    write_tiff: Write, dtype: str, full: int, kind: str, nodata: float | None
+) -> None:
+    """As PNG has them; also where a damaged file has colours above alpha, or colours and none."""
+    rng = np.random.default_rng(4)
+    stored = (rng.random((11, 9, 4)) * full).astype(dtype)
+    stored[:4, :, :3] = np.minimum(stored[:4, :, :3], stored[:4, :, 3:])
+    stored[0, :, 3], stored[1, :, 3], stored[2, 4] = full, 0, 0
+    tag = [] if nodata is None else nodata_tag("0")
+    data = write_tiff(stored, photometric="rgb", extrasamples=[kind], extratags=tag)
+    look = RenderOptions(stretch=FixedStretch(0, full), alpha=True, rounding="nearest")
+
+    expected = np.zeros((11, 9, 4), "u1")
+    for y, x in np.ndindex(11, 9):
+        *colours, alpha = map(float, stored[y, x])
+        for i, colour in enumerate(colours):
+            if kind == "assocalpha" and alpha:
+                colour = min(colour * full / alpha, full)  # noqa: PLW2901 - now straight
+                colour = colour if dtype == "f4" else np.floor(colour + 0.5)  # noqa: PLW2901
+            expected[y, x, i] = np.floor(255 * (colour / full) + 0.5)
+        blank = nodata == 0 and not any(colours)
+        expected[y, x, 3] = 0 if blank else np.floor(255 * (alpha / full) + 0.5)
+    np.testing.assert_allclose(shown(render(data, look), "RGBA"), expected, atol=dtype == "f4")
+    opaque = shown(render(data, RenderOptions(stretch=look.stretch, nodata="none")))
+    np.testing.assert_allclose(opaque, 255.0 * stored[..., :3] / full, atol=1)
+
+
 def test_the_alpha_of_the_file_does_not_bring_back_what_has_no_data(write_tiff: Write) -> None:
     pixels = np.full((2, 2, 4), 200, "u1")
     pixels[0, 0, :3] = 7
@@ -371,6 +401,18 @@ def by_pillow(path: Path) -> tuple[str, NDArray[Any]]:
     except Exception:  # noqa: BLE001, S110 - many of them are broken by intent
         pass
     return "", np.empty(0)
+
+
+def test_bands_that_one_file_describes_are_not_those_of_the_next(write_tiff: Write) -> None:
+    """Of a sensor that has another number of bands: there its table does not count."""
+    pixels = np.arange(12 * 9 * 4, dtype="u1").reshape(12, 9, 4)
+    look = RenderOptions(sensor="sentinel2-l2a", bands=("red",), stretch=FixedStretch(0, 255))
+    for band in (2, 4, 1):
+        item = f'<Item name="DESCRIPTION" sample="{band - 1}" role="description">B04</Item>'
+        text = f"<GDALMetadata>{item}</GDALMetadata>"
+        data = write_tiff(pixels, extratags=[(42112, 2, len(text) + 1, text, True)])
+
+        np.testing.assert_array_equal(shown(render(data, look), "L"), pixels[..., band - 1])
 
 
 @given(

@@ -235,7 +235,7 @@ def _bands_of(given: Mapping[str, Any]) -> tuple[Band, ...] | None:
         return bands or None
     if given["sensor"] is None or bands:
         raise click.UsageError("--composite: give a --sensor with it, and no --bands")
-    return SENSORS[given["sensor"]].composite(given["composite"])
+    return SENSORS[given["sensor"]].composite_names(given["composite"])
 
 
 def _format_of(source: str, destination: str) -> str:

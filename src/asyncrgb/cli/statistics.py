@@ -29,9 +29,10 @@ def with_statistics(options: RenderOptions, file: str) -> RenderOptions:
         raise click.UsageError("--stats: name bands by number, or give a --sensor")
     statistics = _read_statistics(file)
     assert isinstance(options.stretch, PercentileStretch)  # noqa: S101 - see _check_exclusive
-    bands = options.indexes or _usual_bands(statistics)
-    stretch = statistics.stretch(options.stretch, bands)
-    return replace(options, bands=bands, sensor=None, stretch=stretch)
+    percentiles = options.stretch
+    if options.indexes is None:
+        options = replace(options, bands=_usual_bands(statistics))
+    return replace(options, stretch=statistics.stretch(percentiles, options.indexes))
 
 
 def _read_statistics(file: str) -> Statistics:

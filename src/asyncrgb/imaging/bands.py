@@ -1,29 +1,34 @@
 """Which bands of an image are shown.
 
-Those that were asked for, by number or by name. Where none were, an image that is a picture
-already is shown as what it is: a palette in its colours, one band in grey, three as red, green
-and blue, a fourth that the file declares as transparency left out. Every other image is taken
-for one of a sensor that begins with coastal, blue, green, red, as Sentinel-2 and Landsat 8 do;
-with 4 to 12 bands this is a guess, which is said.
+Those that were asked for, by number or by name. What a sensor calls its bands goes for images
+with as many bands as it has; in others only the file itself can tell. Where none were asked for,
+an image that is a picture already is shown as what it is: a palette in its colours, one band in
+grey, three as red, green and blue, a fourth that the file declares as transparency left out.
+Every other image is taken for one of a sensor that begins with coastal, blue, green, red, as
+Sentinel-2 and Landsat 8 do; with 4 to 12 bands this is a guess, which is said.
 """
 
 from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from asyncrgb.errors import BandError
 from asyncrgb.options import DEFAULT_BANDS
-from asyncrgb.sensors import SENSORS
+from asyncrgb.sensors import COMPOSITES, SENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from asyncrgb.imaging.layout import Form
     from asyncrgb.imaging.tiff import Image
     from asyncrgb.options import RenderOptions
+    from asyncrgb.sensors import Sensor
 
 _GREY, _RGB, _RGBA = 1, 3, 4  # bands of a picture
+_TRUE_COLOURS: Final = tuple(names[0] for names in COMPOSITES["true-color"])
 _UNMISTAKABLE: Final = 13  # bands of Sentinel-2 L1C and EuroSAT
 
 
@@ -47,21 +52,40 @@ def choose(image: Image, options: RenderOptions) -> Choice:
 
     Raises:
         BandError: it lacks a band that was asked for; or none was asked for, and the image
-            does not tell which to show.
+            does not tell which to show; or bands were asked for as a sensor calls them that
+            has another number of bands.
         DecodeError: names were asked for, and the descriptions of its bands are damaged.
 
     """
-    wanted = options.indexes
-    if wanted is None and options.bands is None:
-        return _unasked(image)
-    bands = wanted or _named(image, options)
+    choice = _asked(image, options)
     count = image.form.bands
-    if max(bands) > count:
+    if max(choice.bands) > count:
         raise BandError(
-            f"band {max(bands)} was asked for, but the image has {count}: "
+            f"band {max(choice.bands)} was asked for, but the image has {count}: "
             f"choose bands from 1 to {count}"
         )
-    return Choice(bands)
+    return choice
+
+
+def are_described(form: Form, options: RenderOptions) -> bool:
+    """Tell whether only what a file says of its bands tells which of them were asked for."""
+    bands = options.bands
+    if options.sensor is None:
+        return bands is not None and options.indexes is None
+    named = bands is None or any(isinstance(band, str) for band in bands)
+    return named and len(SENSORS[options.sensor].bands) not in _counts(form)
+
+
+def _asked(image: Image, options: RenderOptions) -> Choice:
+    if options.bands is None and options.sensor is None:
+        return _unasked(image)
+    numbers = None if are_described(image.form, options) else options.indexes
+    return Choice(numbers or _named(image, options))
+
+
+def _counts(form: Form) -> tuple[int, int]:
+    """Say how many bands an image has; what it declares as alpha may be one, or not."""
+    return form.bands, form.bands - (form.alpha is not None)
 
 
 def _unasked(image: Image) -> Choice:
@@ -92,8 +116,13 @@ def _unasked(image: Image) -> Choice:
 
 def _named(image: Image, options: RenderOptions) -> tuple[int, ...]:
     descriptions = image.details().descriptions
-    bands = options.bands or ()
-    return tuple(b if isinstance(b, int) else _described(b, descriptions) for b in bands)
+    if options.sensor is None:
+        find = partial(_described, descriptions=descriptions)
+    else:
+        its = SENSORS[options.sensor]
+        find = partial(_of_sensor, descriptions=descriptions, sensor=its, form=image.form)
+    bands = options.bands or _TRUE_COLOURS
+    return tuple(band if isinstance(band, int) else find(band) for band in bands)
 
 
 def _described(name: str, descriptions: Mapping[int, str]) -> int:
@@ -101,9 +130,7 @@ def _described(name: str, descriptions: Mapping[int, str]) -> int:
 
     The whole description counts first, then its first word, then the other names of the band.
     """
-    found = _bands_in({_whole(name)}, descriptions, _whole)
-    found = found or _bands_in({plain(name)}, descriptions, plain)
-    found = found or _bands_in(_synonyms(name, descriptions), descriptions, plain)
+    found = _found(name, descriptions, _synonyms(name, descriptions))
     if len(found) == 1:
         return found[0]
     what = "several bands are" if found else "no band is"
@@ -112,6 +139,27 @@ def _described(name: str, descriptions: Mapping[int, str]) -> int:
     raise BandError(
         f"{what} described as {name!r}; described are: {shown}: {hint}"
         "name the --sensor, or choose bands by number"
+    )
+
+
+def _found(name: str, descriptions: Mapping[int, str], synonyms: set[str]) -> list[int]:
+    found = _bands_in({_whole(name)}, descriptions, _whole)
+    found = found or _bands_in({plain(name)}, descriptions, plain)
+    return found or _bands_in(synonyms, descriptions, plain)
+
+
+def _of_sensor(name: str, descriptions: Mapping[int, str], sensor: Sensor, form: Form) -> int:
+    """Find the band that is described as ``name``, or as what ``sensor`` calls it besides."""
+    both = sensor.bands[sensor.indexes(name)[0] - 1]
+    found = _found(name, descriptions, {plain(each) for each in both})
+    if len(found) == 1:
+        return found[0]
+    others = [each.name for each in SENSORS.values() if len(each.bands) in _counts(form)]
+    which = f" ({' or '.join(others)})" if others else ""
+    raise BandError(
+        f"{sensor.name} has {len(sensor.bands)} bands and the image has {form.bands}, whose "
+        f"descriptions do not tell which is {name!r}: choose bands by number, or another "
+        f"--sensor{which}"
     )
 
 

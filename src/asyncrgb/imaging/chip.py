@@ -110,9 +110,9 @@ _recipe: _Recipe | None = None
 def _remember(values: Values, transfers: Sequence[Transfer]) -> None:
     options = values.options
     own = options.alpha or options.worldfile or options.format == "tiff" or options.unscale
-    named = options.bands is not None and options.indexes is None
     by_itself = isinstance(options.stretch, PercentileStretch) or values.inverted
-    if not (own or named or by_itself or values.masked):
+    described = bands.are_described(values.image.form, options)
+    if not (own or described or by_itself or values.masked):
         global _recipe  # noqa: PLW0603 - a memory of one thing, replaced as a whole
         _recipe = _Recipe(values.image.form, options, values.choice.bands, transfers)
 
@@ -147,11 +147,11 @@ def _stretched(values: Values) -> NDArray[Any]:
 
 def _opacity(values: Values) -> NDArray[Any]:
     """Give the file's own transparency, and none where no band that is shown has data."""
-    alpha, depth = values.image.form.alpha, values.options.bit_depth
+    depth = values.options.bit_depth
     dtype = np.dtype(f"u{depth // 8}")
     opacity: NDArray[Any] = np.full(values.pixels.shape[:2], 2**depth - 1, dtype)
-    if alpha is not None and alpha not in values.choice.bands:
-        opacity = _own_opacity(values, alpha)
+    if values.alpha is not None:
+        opacity = _own_opacity(values, values.alpha)
     if values.known is not None:
         opacity[~values.known.any(axis=-1)] = 0
     return opacity
@@ -160,9 +160,8 @@ def _opacity(values: Values) -> NDArray[Any]:
 def _own_opacity(values: Values, band: int) -> NDArray[Any]:
     """Read the band that the file declares as alpha, whose full range is opaque."""
     pixels, depth = values.image.read([band]), values.options.bit_depth
-    bits = {"f": 1, "i": values.image.form.bits - 1}.get(pixels.dtype.kind, values.image.form.bits)
     response = Response(last=2**depth - 1, nearest=True, deep=depth > 8)  # noqa: PLR2004 - bits
-    return stretch.apply(pixels, [Transfer(0, 2**bits - 1, response=response)])[..., 0]
+    return stretch.apply(pixels, [Transfer(0, values.opaque, response=response)])[..., 0]
 
 
 def _place(values: Values) -> Georeference | None:

@@ -1,7 +1,7 @@
 """What a TIFF says of its bands besides their pixels: GDAL's metadata, and where it lies.
 
 Needed only where bands are asked for by name, values are to be unscaled, or a picture is to
-keep its place on earth; reading it takes longer than rendering a chip.
+keep its transparency or its place on earth; reading it takes longer than rendering a chip.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _GDAL_METADATA: Final = 42112
 _LONGEST_NUMBER: Final = 9  # digits of that of a band
-TAGS: Final = (_GDAL_METADATA, *georeference.TAGS)
+_EXTRA_SAMPLES: Final = 338
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # its values for alpha
+TAGS: Final = (_EXTRA_SAMPLES, _GDAL_METADATA, *georeference.TAGS)
 """Numbers of the tags that details are read from."""
 
 
@@ -32,6 +34,7 @@ class Details:
         scales, offsets: of bands, by number from 1; a band's physical values are
             ``value * scale + offset``, 1 and 0 where nothing is said.
         georeference: where the image lies, if it says so.
+        multiplied: whether colours have been multiplied by alpha ("associated", premultiplied).
 
     """
 
@@ -39,6 +42,7 @@ class Details:
     scales: Mapping[int, float]
     offsets: Mapping[int, float]
     georeference: Georeference | None
+    multiplied: bool = False
 
 
 def find(tags: Mapping[int, Any]) -> Details:
@@ -49,7 +53,15 @@ def find(tags: Mapping[int, Any]) -> Details:
         scales=_floats(_by_band(items, "scale")),
         offsets=_floats(_by_band(items, "offset")),
         georeference=Georeference.from_tags(tags),
+        multiplied=_is_associated(tags.get(_EXTRA_SAMPLES)),
     )
+
+
+def _is_associated(extra_samples: object) -> bool:
+    """Tell what the first of the extra samples that is alpha says of the colours."""
+    kinds = extra_samples if isinstance(extra_samples, tuple) else (extra_samples,)
+    alphas = (kind for kind in kinds if kind in (_ASSOCIATED, _UNASSOCIATED))
+    return next(alphas, None) == _ASSOCIATED
 
 
 def _items(text: object) -> list[ElementTree.Element]:

@@ -31,7 +31,8 @@ class Values:
         choice: which bands they are.
         options: how they are to be understood.
         pixels: the values as stored, (height, width, channels), a channel for each band; those
-            of a palette that is shown as it is are its colours, in three channels of uint8.
+            of a palette that is shown as it is are its colours, in three channels of uint8. Where
+            transparency is kept, colours are straight: alpha is not multiplied into them.
         channels: how many there are: 3 for red, green and blue, 1 for grey.
         bits: of a value that is as large as it can be; fewer than its dtype has, or as many.
         nodata: the value in ``pixels`` that stands for no data, if one does.
@@ -51,6 +52,21 @@ class Values:
         self._indexed: NDArray[np.bool_] | None = None
         if choice.as_is and image.palette is not None:
             self._colour(image.palette)
+        elif options.alpha and self.alpha and image.details().multiplied:
+            self.pixels = _straight(self.pixels, image.read([self.alpha]), self)
+
+    @property
+    def alpha(self) -> int | None:
+        """The band of the file that holds transparency, unless it is shown as a colour."""
+        alpha = self.image.form.alpha
+        return None if alpha in self.choice.bands else alpha
+
+    @property
+    def opaque(self) -> int:
+        """The value of alpha that stands for no transparency."""
+        form = self.image.form
+        bits = {"f": 1, "i": form.bits - 1}.get(form.dtype.kind, form.bits)
+        return int(2**bits - 1)
 
     def _colour(self, palette: NDArray[np.uint8]) -> None:
         """Replace indexes by the colours of ``palette``; no data is an index, not a colour."""
@@ -117,6 +133,20 @@ class Values:
             return self.affines[0].apply(self.pixels)
         bands = [affine.apply(self.pixels[..., i]) for i, affine in enumerate(self.affines)]
         return np.stack(bands, axis=-1)
+
+
+def _straight(pixels: NDArray[Any], alpha: NDArray[Any], values: Values) -> NDArray[Any]:
+    """Divide colours by alpha; not what has no data, nor where alpha is 0."""
+    whole, most = pixels.dtype.kind in "iu", values.opaque
+    known = stretch.valid(pixels, values.nodata)
+    where = (alpha > 0) & (np.True_ if known is None else known)
+    straight = pixels.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # floats may be anything
+        np.divide(straight * most, alpha, out=straight, where=where)
+        np.minimum(straight, most, out=straight, where=where)
+    if whole:
+        straight = np.floor(straight + 0.5)
+    return straight.astype(pixels.dtype.newbyteorder("="))
 
 
 def _nodata(image: Image, options: RenderOptions) -> float | None:
