@@ -127,6 +127,14 @@ def _alone(track: Track, _options: Options, _facts: Facts) -> int:
     return 0
 
 
+def _embed(track: Track, options: Options, _facts: Facts) -> int:
+    """Show the loop's lag, and the latency of single images, while a folder converts."""
+    from benchmarks import embedded  # noqa: PLC0415 - asyncrgb itself, which others do without
+
+    embedded.show(str(track.source), str(track.work), options.workers, options.rounds)
+    return 0
+
+
 def _spread(values: Sequence[float], unit: float) -> str:
     middle, low, high = (value / unit for value in (median(values), min(values), max(values)))
     return f"{middle:,.0f} ({low:,.0f}-{high:,.0f})"
@@ -217,7 +225,8 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _add_modes(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(mode=_compare)
     modes = parser.add_mutually_exclusive_group()
-    for flag, mode in (("--memory-check", _memory_check), ("--one", _alone)):
+    each = {"--memory-check": _memory_check, "--one": _alone, "--embed": _embed}
+    for flag, mode in each.items():
         doc = (mode.__doc__ or "").removesuffix(".")
         modes.add_argument(flag, action="store_const", dest="mode", const=mode, help=doc)
 

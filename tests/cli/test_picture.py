@@ -298,7 +298,8 @@ def test_a_composite_is_not_taken_from_an_image_with_other_bands(
 ) -> None:
     source = tmp_path / "four.tif"
     tifffile.imwrite(source, chip[..., :4], planarconfig="contig", photometric="minisblack")
-    words = [source, tmp_path / "out", "--sensor", "naip", "--composite", "false-color"]
+    words: list[str | Path] = [source, tmp_path / "out", "--sensor", "naip"]
+    words += ["--composite", "false-color"]
     run(*words)
     np.testing.assert_array_equal(
         shown(tmp_path / "out" / "four.png"), rgb(chip[..., [3, 0, 1]], 0, 4000).astype(np.uint8)

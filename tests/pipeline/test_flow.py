@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from asyncrgb import Outcome
     from tests.pipeline.conftest import Run
 
+    Work = Callable[[bytes], bytes]
+
 MEMORY = 2**20
 PAGE = 4096
 
@@ -37,9 +39,9 @@ def render(data: bytes) -> bytes:
 class Bench:
     """A flow on doubles, and what went through it."""
 
-    def __init__(self, storage: FakeStorage, limits: Limits) -> None:
+    def __init__(self, storage: FakeStorage, limits: Limits, work: Work) -> None:
         self.storage = storage
-        self.executor = ThreadedExecutor(lambda: self.flow._arena, render, limits.worker_count)  # noqa: SLF001 - the double of a worker attaches no memory
+        self.executor = ThreadedExecutor(lambda: self.flow._arena, work, limits.worker_count)  # noqa: SLF001 - the double of a worker attaches no memory
         self.flow = Flow(RenderOptions(), limits, self.executor, storage)
         self.delivered: list[tuple[int, Outcome]] = []
 
@@ -51,8 +53,10 @@ class Bench:
         return [outcome for _, outcome in sorted(self.delivered, key=lambda each: each[0])]
 
 
-async def bench(storage: FakeStorage, limits: Limits, use: Callable[[Bench], Any]) -> Bench:
-    it = Bench(storage, limits)
+async def bench(
+    storage: FakeStorage, limits: Limits, use: Callable[[Bench], Any], work: Work = render
+) -> Bench:
+    it = Bench(storage, limits, work)
     await use(it)
     counters = it.flow.counters()
     await it.flow.aclose()
@@ -158,6 +162,44 @@ def test_a_single_image_goes_at_once_and_many_in_batches(run: Run) -> None:
     it = run(bench(storage, Limits(workers=2, batch=64), first_one_then_all))
     assert sum(it.executor.batches[1:]) == 1000
     assert len(it.executor.batches) < 200
+
+
+def test_a_single_image_does_not_queue_behind_a_folder(run: Run) -> None:
+    storage = FakeStorage({f"{n}": b"\x01" + bytes(9) for n in range(3000)})
+    rendered: list[bytes] = []
+
+    def slow(data: bytes) -> bytes:
+        time.sleep(0.0005)
+        rendered.append(data)
+        return data[::-1]
+
+    async def both(it: Bench) -> None:
+        folder = asyncio.ensure_future(it.convert(list(storage.files)))
+        for number in range(10):
+            while len(rendered) < 100 * (number + 1):
+                await asyncio.sleep(0.001)
+            upload, before = b"\x02%d" % number, len(rendered)
+            assert await it.flow.render(memoryview(upload), None) == upload[::-1]
+            assert rendered.index(upload) - before <= 3 * 8, "two batches, and one just begun"
+        assert not folder.done()
+        await folder
+
+    run(bench(storage, Limits(workers=1, batch=8), both, slow))
+
+
+def test_uploads_are_given_room_in_turn(run: Run) -> None:
+    ended: list[int] = []
+
+    async def many(it: Bench) -> None:
+        async def upload(number: int, size: int) -> None:
+            await it.flow.render(memoryview(bytes(size)), None)
+            ended.append(number)
+
+        first = [upload(n, 3 * MEMORY // 4) for n in range(5)]
+        await asyncio.gather(*first, *(upload(n, 3 * MEMORY // 4) for n in range(5, 20)))
+
+    run(bench(FakeStorage({}), Limits(workers=2, memory=MEMORY), many))
+    assert ended == list(range(20))
 
 
 def test_two_streams_are_served_in_turn(run: Run) -> None:

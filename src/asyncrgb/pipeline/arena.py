@@ -170,23 +170,28 @@ class Arena:
     @property
     def full(self) -> bool:
         """Whether there is no room for anything at all."""
-        return self._count == self._most or not self._free
+        return self._count >= self._most or not self._free
 
-    def lease(self, size: int) -> Extent | None:
+    def lease(self, size: int, *, pressing: bool = False) -> Extent | None:
         """Take an extent for an image of ``size`` bytes; None if there is no room now.
+
+        Args:
+            size: of the image.
+            pressing: whether it may be one more than the most, if only there are the bytes.
 
         Raises:
             LimitError: there would be no room in the empty arena either.
 
         """
-        return self.lease_exactly(max(size, min(int(size * self.headroom), self.capacity)))
+        roomy = max(size, min(int(size * self.headroom), self.capacity))
+        return self.lease_exactly(roomy, pressing=pressing)
 
-    def lease_exactly(self, size: int) -> Extent | None:
+    def lease_exactly(self, size: int, *, pressing: bool = False) -> Extent | None:
         """Take an extent of ``size`` bytes, rounded up to pages; as ``lease``, without headroom."""
         wanted = max(1, -(-size // _PAGE)) * _PAGE
         with self._lock:
             place = self._find(wanted)
-            if place is None or self._count == self._most:
+            if place is None or (self._count >= self._most and not pressing):
                 return None
             self._count += 1
             start, free = self._free[place]

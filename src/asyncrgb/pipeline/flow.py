@@ -68,7 +68,7 @@ class Flow:
         # A batch for each worker, one that waits for the next that is free, one being read or
         # written; slow storage needs an extent for each reader, and as many to go on with.
         most = max((pool.size + 2) * limits.batch, 2 * limits.reads)
-        notes = pool.size + 1, limits.batch
+        notes = 2 * (pool.size + 1), limits.batch  # twice: for those that press too
         self._arena = Arena(limits.memory, most, Journal.size(*notes))
         self._journal = Journal(self._arena, *notes)
         # One starts the workers, one ends them.
@@ -77,7 +77,9 @@ class Flow:
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()
-        self._waiters: list[asyncio.Future[None]] = []
+        self._door = asyncio.Lock()  # where uploads wait for room, one after the other
+        self._room_there = asyncio.Event()
+        self._crowded = False  # somebody waits for it
         self._broken: BaseException | None = None
         self._join(Means(self._arena, storage, self._threads, self._background), limits)
         self._begun = False
@@ -121,10 +123,7 @@ class Flow:
 
     def poke(self) -> None:
         """Set going whatever can go; to be called when a stream has got jobs."""
-        while self._waiters:
-            waiter = self._waiters.pop()
-            if not waiter.done():
-                waiter.set_result(None)
+        self._room_there.set()
         self._begin()
         self._rendering.dispatch()
         self._writing.crew.poke()
@@ -142,7 +141,7 @@ class Flow:
         upload.extent = await self._room(len(data))
         self._fill(upload)
         self._uploads.add(upload)
-        self._rendering.put_first(upload)
+        self._rendering.put_pressing(upload)
         self.poke()
         try:
             return await upload.picture
@@ -187,15 +186,19 @@ class Flow:
             raise self._broken
 
     async def _room(self, size: int) -> Extent:
-        while (extent := self._lease(size)) is None:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
-            self._check()  # between the news of room and this moment all may have ended
+        async with self._door:
+            try:
+                while (extent := self._lease(size)) is None:
+                    self._crowded = True
+                    self._room_there.clear()
+                    await self._room_there.wait()
+                    self._check()  # between the news of room and this moment all may have ended
+            finally:
+                self._crowded = False
         return extent
 
     def _lease(self, size: int) -> Extent | None:
-        return None if self._rendering.cramped else self._arena.lease(size)
+        return None if self._rendering.cramped else self._arena.lease(size, pressing=True)
 
     def _fill(self, upload: Upload) -> None:
         assert upload.extent is not None  # noqa: S101 - it has just been leased
@@ -203,7 +206,7 @@ class Flow:
         self._arena.view(upload.extent, upload.length)[:] = upload.data
 
     def _appetite(self) -> Demand:
-        return Demand.LESS if self._waiters else self._rendering.appetite
+        return Demand.LESS if self._crowded else self._rendering.appetite
 
     def _begin(self) -> None:
         """Start the workers once there is something to do: often everything is up to date."""
@@ -270,7 +273,7 @@ class Flow:
     def _repeat(self, task: Task) -> None:
         if isinstance(task, Upload):
             self._fill(task)
-            self._rendering.put([task])
+            self._rendering.put_pressing(task)
         elif isinstance(task, FileTask):
             self._release(task)
             self._reading.again(task)
@@ -292,8 +295,4 @@ class Flow:
             stream.fail(error)
         for upload in self._uploads:
             upload.settle(error)
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_exception(error)
-        self._waiters.clear()
         self.poke()  # what nobody waits for any more gives its room back

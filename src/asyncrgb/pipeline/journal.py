@@ -22,7 +22,7 @@ OVERWRITTEN: Final = -3  # the picture is complete, but what else was to be said
 ENDED: Final = -4  # finished without a picture in its place; the image is whole
 
 _WORD: Final = 8
-_WORKER, _BEGAN, _STATES = 0, 1, 2  # places of the words
+_WORKER, _TAKEN, _BEGAN, _STATES = 0, 1, 2, 3  # places of the words
 
 
 class Account(NamedTuple):
@@ -49,7 +49,8 @@ class Notes:
         self._words = memory[start : start + (_STATES + images) * _WORD].cast("q")
 
     def taken(self, worker: int) -> None:
-        """Note which process has the batch."""
+        """Note which process has the batch, and since when."""
+        self._words[_TAKEN] = monotonic_ns()
         self._words[_WORKER] = worker
 
     def begin(self, place: int) -> int:
@@ -65,7 +66,7 @@ class Notes:
 
     def account(self) -> Account:
         """Read it all; nobody may be writing any more."""
-        worker, began, *states = self._words
+        worker, _, began, *states = self._words
         return Account(worker, began, states)
 
 
@@ -92,6 +93,11 @@ class Journal:
     def read(self, start: int, images: int) -> Account:
         """Read the notes at that place."""
         return Notes(self._arena.memory, start, images).account()
+
+    def seconds(self, start: int) -> float:
+        """Tell how long the images at that place took, the last one apart."""
+        words = self._arena.memory[start : start + _STATES * _WORD].cast("q")
+        return max(0, words[_BEGAN] - words[_TAKEN]) / 1e9
 
     def close(self, start: int) -> None:
         """Give a place back."""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.crew import Demand
 from asyncrgb.pipeline.enlarging import Enlarging
+from asyncrgb.pipeline.pace import Pace
 from asyncrgb.pipeline.recovery import take_stock
 from asyncrgb.pipeline.worker import Order, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.journal import Journal
@@ -35,16 +36,21 @@ class Batch(NamedTuple):
         tasks: the images.
         notes: place of the notes on them in the journal.
         staff: number of the workers that have it: how often they have been replaced.
+        pressing: whether somebody waits for them.
 
     """
 
     tasks: list[Task]
     notes: int
     staff: int
+    pressing: bool
 
 
 class Rendering:
     """Hands what has been read to the workers, one batch more than there are of them.
+
+    Images for which somebody waits stand in a line of their own, and go to the workers whatever
+    else these have: they wait for the ends of two batches at most, however long the other line.
 
     Args:
         means: where the images are.
@@ -80,6 +86,8 @@ class Rendering:
         self._drop = drop
         self._repeat = repeat
         self._most_bytes = limits.memory // (2 * (staff.size + 1))
+        self._pace = Pace()
+        self._pressing: deque[Task] = deque()
         self._ready: deque[Task] = deque()
         self._enlarging = Enlarging(self._arena)
         self._in_flight: dict[int, Batch] = {}  # by the place of their notes
@@ -87,7 +95,7 @@ class Rendering:
     @property
     def ready(self) -> int:
         """Number of images that wait for a worker, or for room."""
-        return len(self._ready) + len(self._enlarging)
+        return len(self._pressing) + len(self._ready) + len(self._enlarging)
 
     @property
     def under_way(self) -> int:
@@ -110,46 +118,56 @@ class Rendering:
         """Let images that have been read be rendered."""
         self._ready.extend(tasks)
 
-    def put_first(self, task: Task) -> None:
-        """Let an image be rendered before those that wait."""
-        self._ready.appendleft(task)
+    def put_pressing(self, task: Task) -> None:
+        """Let an image be rendered for which somebody waits."""
+        self._pressing.append(task)
 
     def dispatch(self) -> None:
         """Send batches while a worker is free, and a full one to wait for the next that is."""
         while (task := self._enlarging.take()) is not None:
-            self._ready.appendleft(task)
-        while self._next() is not None and self._staff.at_work and self._may_send():
-            tasks = self._take()
-            batch = Batch(tasks, self._journal.open(len(tasks)), self._staff.number)
-            self._in_flight[batch.notes] = batch
-            self._background.spawn(self._render(batch))
+            self._put_back([task])
+        for line in (self._pressing, self._ready):
+            while self._next(line) is not None and self._staff.at_work and self._may_send(line):
+                tasks = self._take(line)
+                notes = self._journal.open(len(tasks))
+                batch = Batch(tasks, notes, self._staff.number, line is self._pressing)
+                self._in_flight[notes] = batch
+                self._background.spawn(self._render(batch))
 
-    @property
-    def _free(self) -> int:
-        return self._staff.size - len(self._in_flight)
+    def _put_back(self, tasks: Iterable[Task]) -> None:
+        """Let images that have been in line before be rendered first, in their order."""
+        for task in reversed([*tasks]):
+            (self._pressing if task.pressing else self._ready).appendleft(task)
 
-    def _next(self) -> Task | None:
-        while self._ready and not self._ready[0].wanted:
-            self._drop(self._ready.popleft())
-        return self._ready[0] if self._ready else None
+    def _free(self, line: deque[Task]) -> int:
+        """Count the workers that have no batch of this line."""
+        pressing = line is self._pressing
+        busy = sum(batch.pressing is pressing for batch in self._in_flight.values())
+        return self._staff.size - busy
 
-    def _may_send(self) -> bool:
+    def _next(self, line: deque[Task]) -> Task | None:
+        while line and not line[0].wanted:
+            self._drop(line.popleft())
+        return line[0] if line else None
+
+    def _may_send(self, line: deque[Task]) -> bool:
         isolated = any(batch.tasks[0].alone for batch in self._in_flight.values())
-        if self._ready[0].alone or isolated:
+        if line[0].alone or isolated:
             return not self._in_flight
-        full = len(self._ready) >= self._limits.batch
-        return self._free > 0 or (self._free == 0 and full)
+        free, full = self._free(line), len(line) >= self._limits.batch
+        return free > 0 or (free == 0 and full)
 
-    def _take(self) -> list[Task]:
-        share = -(-len(self._ready) // max(self._free, 1))
-        batch = [self._ready.popleft()]
+    def _take(self, line: deque[Task]) -> list[Task]:
+        share = -(-len(line) // max(self._free(line), 1))
+        most_bytes = min(self._most_bytes, self._pace.most_bytes)
+        batch = [line.popleft()]
         volume = batch[0].length
         while not batch[0].alone and len(batch) < min(share, self._limits.batch):
-            task = self._next()
-            if task is None or task.alone or volume + task.length > self._most_bytes:
+            task = self._next(line)
+            if task is None or task.alone or volume + task.length > most_bytes:
                 break
             volume += task.length
-            batch.append(self._ready.popleft())
+            batch.append(line.popleft())
         return batch
 
     async def _render(self, batch: Batch) -> None:
@@ -158,7 +176,9 @@ class Rendering:
         except Exception as error:  # noqa: BLE001 - also options that cannot be pickled
             await self._fail(batch, error)
         else:
+            seconds = self._journal.seconds(batch.notes)
             if self._settle(batch):
+                self._pace.note(sum(task.length for task in batch.tasks[:-1]), seconds)
                 self._hand_on(batch.tasks, answers)
 
     def _settle(self, batch: Batch) -> bool:
@@ -207,7 +227,7 @@ class Rendering:
         ]:
             after = self._stock(batch)
             progress |= after.progress
-            self._ready.extendleft(reversed(after.suspects + after.whole))
+            self._put_back(after.suspects + after.whole)
             self._put_right(after)
         return progress
 
@@ -233,6 +253,7 @@ class Rendering:
         after = self._stock(batch)
         for task in (*after.suspects, *after.whole, *after.spoilt):
             task.alone = True
-        self._ready.extend((*after.suspects, *after.whole))
+        for task in (*after.suspects, *after.whole):
+            (self._pressing if task.pressing else self._ready).append(task)
         self._put_right(after)
         self.dispatch()

@@ -26,6 +26,7 @@ class Task(ABC):
         alone: to be rendered in a batch of its own, as it may have killed a worker.
         spared: a worker was ended with it alone, but as if for another's sake.
         piped: its picture may be too large for the arena, and come through a pipe.
+        pressing: somebody waits for this one image.
 
     """
 
@@ -35,6 +36,7 @@ class Task(ABC):
     alone = False
     spared = False
     piped = False
+    pressing = False
 
     @property
     @abstractmethod
@@ -50,6 +52,8 @@ class Upload(Task):
         picture: its PNG, or the error.
 
     """
+
+    pressing = True
 
     def __init__(self, data: memoryview, options: RenderOptions | None) -> None:
         self.action = options

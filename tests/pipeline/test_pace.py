@@ -1,0 +1,31 @@
+"""How large a batch may be, by how long images take."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncrgb.pipeline.pace import Pace
+
+
+def settled(seconds_an_image: float, size: int, images: int = 10) -> int:
+    pace = Pace()
+    for _ in range(30):
+        pace.note(images * size, images * seconds_an_image)
+    return pace.most_bytes // size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size", "images"), [(1e-4, 100_000, 120), (6e-3, 2_000_000, 2), (1, 10**8, 0)]
+)
+def test_a_batch_takes_a_few_milliseconds_whatever_its_images(
+    seconds: float, size: int, images: int
+) -> None:
+    assert abs(settled(seconds, size) - images) <= 1
+
+
+def test_what_nobody_noted_changes_nothing() -> None:
+    pace = Pace()
+    before = pace.most_bytes
+    pace.note(0, 1)
+    pace.note(1000, 0)
+    assert pace.most_bytes == before > 0
