@@ -144,12 +144,13 @@ def _children_cpu() -> float:
 def _peak(process: subprocess.Popen[bytes]) -> int:
     peak = 0
     while process.poll() is None:
-        peak = max(peak, _tree_bytes(process.pid))
+        peak = max(peak, tree_bytes(process.pid))
         time.sleep(_SAMPLE_SECONDS)
     return peak
 
 
-def _tree_bytes(pid: int) -> int:
+def tree_bytes(pid: int) -> int:
+    """Add up the memory of a process and its descendants, what is shared divided by its users."""
     total = 0
     with suppress(psutil.Error):
         root = psutil.Process(pid)
