@@ -73,7 +73,7 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
         report = await converter.convert(
             source,
             destination,
-            on_outcome=take,
+            on_outcome=take if outlets else progress.take,
             trace=given["report"] is not None,
             **{name: given[name] for name in _AS_GIVEN},
         )

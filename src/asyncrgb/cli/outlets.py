@@ -52,6 +52,10 @@ class Outlets:
         self._outlets = outlets
         self._error: OSError | None = None
 
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._outlets)
+
     def take(self, outcome: Outcome) -> None:
         """Put one outcome out everywhere."""
         if self._error is not None:

@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from threading import Thread
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import click
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from asyncrgb import Exposure, Outcome
+    from asyncrgb import Converted, Exposure, Failed, Outcome
 
 
 class Words(NamedTuple):
@@ -108,20 +108,25 @@ class Progress:
 
     def take(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        self.counts[type(outcome).__name__] += 1
-        self._lost += not getattr(outcome, "worldfile", True)
-        exposure = getattr(outcome, "exposure", None)
-        if exposure is not None:
-            self._exposures.append(exposure)
-        error = getattr(outcome, "error", None)
-        if error is not None and self._failures:
-            reason = explain(error)
-            source = shown(getattr(outcome, "source", ""))
-            self.say(reason if source in reason else f"{source}: {reason}")
+        kind = type(outcome).__name__
+        self.counts[kind] += 1
+        if kind == "Converted":
+            self._look_at(cast("Converted", outcome))
+        elif kind == "Failed" and self._failures:
+            self._lament(cast("Failed", outcome))
         if self._bar is not None:
             with suppress(OSError):  # nobody looks any more
                 self._bar.set_postfix(self._failed(), refresh=False)
                 self._bar.update()
+
+    def _look_at(self, converted: Converted) -> None:
+        self._lost += not converted.worldfile
+        if converted.exposure is not None:
+            self._exposures.append(converted.exposure)
+
+    def _lament(self, failed: Failed) -> None:
+        reason, source = explain(failed.error), shown(failed.source)
+        self.say(reason if source in reason else f"{source}: {reason}")
 
     def say(self, line: str) -> None:
         """Write a line to stderr, above the bar; from any thread."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from asyncrgb.exposure import EDGE, Exposure
-from asyncrgb.imaging import bands, encode, in_range, stretch, tiff
+from asyncrgb.imaging import bands, encode, in_range, layout, stretch, tiff
+from asyncrgb.imaging.recipe import Recipe
 from asyncrgb.imaging.stretch import Response, Transfer
 from asyncrgb.imaging.values import Values
 from asyncrgb.options import Limits, PercentileStretch, RenderOptions
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from asyncrgb.imaging.georeference import Georeference
-    from asyncrgb.imaging.layout import Form
-    from asyncrgb.imaging.tiff import Image
 
 
 class Picture(NamedTuple):
@@ -78,48 +77,25 @@ def picture(
         judge: whether to look at how the picture came out, which takes about as long.
 
     """
-    image = tiff.find_image(memoryview(data).cast("B"), limits)
-    recipe = _recipe
-    if not judge and recipe is not None and recipe.suits(image, options):
-        shown = stretch.apply(image.read(recipe.bands), recipe.transfers)
-        level = options.compress_level
-        return Picture(encode.encode(shown, options.format, level=level, quality=options.quality))
-    return _picture(Values(image, bands.choose(image, options), options), judge=judge)
+    global _recipe  # noqa: PLW0603 - a memory of one thing, replaced as a whole
+    view = memoryview(data).cast("B")
+    found, recipe = layout.find(view), _recipe
+    known = recipe is not None and not judge and recipe.suits(found, options, limits)
+    if recipe is not None and found is not None and known:
+        return Picture(recipe.render(view, found))
+    image = tiff.image_of(view, found, limits)
+    values = Values(image, bands.choose(image, options), options)
+    transfers = in_range.transfers(values)
+    _recipe = Recipe.of(values, limits, transfers) or _recipe
+    return _picture(values, transfers, judge=judge)
 
 
-class _Recipe(NamedTuple):
-    """What goes for all images of one form that are rendered with the same options.
-
-    To work it out takes a tenth of the time of a chip, so the last one is remembered.
-    """
-
-    form: Form
-    options: RenderOptions
-    bands: tuple[int, ...]
-    transfers: Sequence[Transfer]
-
-    def suits(self, image: Image, options: RenderOptions) -> bool:
-        """Tell whether it goes for this image: no palette, no mask, nothing of its own."""
-        alike = image.form is self.form and options is self.options
-        return alike and image.palette is None and image.mask is None
+_recipe: Recipe | None = None
 
 
-_recipe: _Recipe | None = None
-
-
-def _remember(values: Values, transfers: Sequence[Transfer]) -> None:
+def _picture(values: Values, transfers: Sequence[Transfer], *, judge: bool) -> Picture:
     options = values.options
-    own = options.alpha or options.worldfile or options.format == "tiff" or options.unscale
-    by_itself = isinstance(options.stretch, PercentileStretch) or values.inverted
-    described = bands.are_described(values.image.form, options)
-    if not (own or described or by_itself or values.masked):
-        global _recipe  # noqa: PLW0603 - a memory of one thing, replaced as a whole
-        _recipe = _Recipe(values.image.form, options, values.choice.bands, transfers)
-
-
-def _picture(values: Values, *, judge: bool) -> Picture:
-    options = values.options
-    shown = _stretched(values)
+    shown = _stretched(values, transfers)
     exposure = _judge(values, shown) if judge else None
     if options.alpha:
         shown = np.dstack([shown, _opacity(values)])
@@ -135,10 +111,8 @@ def _picture(values: Values, *, judge: bool) -> Picture:
     return Picture(file, worldfile, exposure)
 
 
-def _stretched(values: Values) -> NDArray[Any]:
+def _stretched(values: Values, transfers: Sequence[Transfer]) -> NDArray[Any]:
     lasting = not isinstance(values.options.stretch, PercentileStretch)
-    transfers = in_range.transfers(values)
-    _remember(values, transfers)
     shown = stretch.apply(values.pixels, transfers, lasting=lasting)
     if values.masked and values.present is not None:
         shown[~values.present] = 0

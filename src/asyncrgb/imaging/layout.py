@@ -107,6 +107,7 @@ class Layout(NamedTuple):
         coding: how it is stored.
         offsets, counts: first byte and number of bytes of each segment.
         start: where all pixels lie in one piece, uncompressed and chunky, its first byte.
+        size: bytes of all pixels, decoded.
 
     """
 
@@ -115,12 +116,7 @@ class Layout(NamedTuple):
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
     start: int | None
-
-    @property
-    def size(self) -> int:
-        """Bytes of all pixels, decoded."""
-        form = self.form
-        return form.height * form.width * form.bands * form.dtype.itemsize
+    size: int
 
 
 def find(data: memoryview) -> Layout | None:
@@ -224,7 +220,8 @@ def _layout(order: str, directory: bytes, arrays: tuple[bytes, ...]) -> Layout |
         return None
     if coding.compression == 1:
         counts = tuple(map(min, counts, _sizes(form, coding)))  # a strip may be padded
-    return Layout(form, coding, offsets, counts, _start(form, coding, offsets, counts))
+    size = form.height * form.width * form.bands * form.dtype.itemsize
+    return Layout(form, coding, offsets, counts, _start(form, coding, offsets, counts), size)
 
 
 def _sizes(form: Form, coding: Coding) -> list[int]:

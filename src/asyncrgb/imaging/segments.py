@@ -8,6 +8,7 @@ compressed chip), and that a planar file is decoded only where the wanted bands 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -104,12 +105,17 @@ def _check_kind(block: NDArray[Any], pixels: NDArray[Any]) -> None:
 
 def pick(pixels: NDArray[Any], bands: Sequence[int]) -> NDArray[Any]:
     """Take ``bands`` (from 1) of ``pixels`` (height, width, bands): a view wherever one exists."""
+    return pixels[..., _places(tuple(bands))]
+
+
+@lru_cache(maxsize=64)
+def _places(bands: tuple[int, ...]) -> slice | list[int]:
     first, count = bands[0] - 1, len(bands)
     step = bands[1] - bands[0] if count > 1 else 1
-    if step and tuple(bands) == tuple(range(bands[0], bands[0] + step * count, step)):
+    if step and bands == tuple(range(bands[0], bands[0] + step * count, step)):
         stop = first + step * count
-        return pixels[..., first : stop if stop >= 0 else None : step]
-    return pixels[..., [band - 1 for band in bands]]
+        return slice(first, stop if stop >= 0 else None, step)
+    return [band - 1 for band in bands]
 
 
 def fill_value(form: Form) -> float:
@@ -125,7 +131,7 @@ def fill_value(form: Form) -> float:
 
 def find(data: memoryview, layout: Layout) -> Segments:
     """Say how to read an image that is cut and stored as ``layout`` says."""
-    form, coding, offsets, counts, _ = layout
+    form, coding, offsets, counts, *_ = layout
     decode = _decoders.get((form, coding))
     if decode is None:
         if len(_decoders) >= _MOST_DECODERS:

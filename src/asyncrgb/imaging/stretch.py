@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Tables = Sequence[NDArray[Any]]
+
 _TABLE_BYTES: Final = 2
 _SAFE_IN_32_BITS: Final = 2**30
 _LARGE: Final = 2**22  # values looked up at once
@@ -108,28 +110,42 @@ def apply(
 
     """
     dtype = pixels.dtype
-    tabled = dtype.kind in "iu" and dtype.itemsize <= _TABLE_BYTES
-    if tabled and (lasting or pixels[..., 0].size > 2 ** (8 * dtype.itemsize)):
-        indexes = pixels if dtype.kind == "u" else pixels.view(dtype.str.replace("i", "u"))
-        return _by_table(indexes, dtype, transfers)
+    if _has_tables(dtype) and (lasting or pixels[..., 0].size > 2 ** (8 * dtype.itemsize)):
+        return look_up(pixels, tables(dtype, transfers))
     if _alike(transfers):
         return _formula(pixels, transfers[0])
     bands = [_formula(pixels[..., i], transfer) for i, transfer in enumerate(transfers)]
     return np.stack(bands, axis=-1)
 
 
-def _by_table(
-    indexes: NDArray[Any], dtype: np.dtype[Any], transfers: Sequence[Transfer]
-) -> NDArray[Any]:
+def tables(dtype: np.dtype[Any], transfers: Sequence[Transfer]) -> Tables:
+    """Give the table of each band, or one for all, by which values of ``dtype`` are stretched.
+
+    There is none for wide integers and floats.
+    """
+    if not _has_tables(dtype):
+        return ()
+    each = transfers[:1] if _alike(transfers) else transfers
+    return tuple(_table(transfer, dtype) for transfer in each)
+
+
+def look_up(pixels: NDArray[Any], tables: Tables) -> NDArray[Any]:
+    """Stretch ``pixels`` as ``apply`` does, by the tables for their dtype."""
+    dtype = pixels.dtype
+    indexes = pixels if dtype.kind == "u" else pixels.view(dtype.str.replace("i", "u"))
     if indexes.size > _LARGE:  # take() makes them eight bytes each
         parts = np.array_split(indexes, -(-indexes.size // _LARGE))
-        return np.concatenate([_by_table(part, dtype, transfers) for part in parts])
-    if _alike(transfers):
-        return _table(transfers[0], dtype).take(_gathered(indexes))
-    written = np.empty(indexes.shape, np.uint16 if transfers[0].response.deep else np.uint8)
-    for i, transfer in enumerate(transfers):
-        written[..., i] = _table(transfer, dtype).take(indexes[..., i])
+        return np.concatenate([look_up(part, tables) for part in parts])
+    if len(tables) == 1:
+        return tables[0].take(_gathered(indexes))
+    written = np.empty(indexes.shape, tables[0].dtype)
+    for i, table in enumerate(tables):
+        written[..., i] = table.take(indexes[..., i])
     return written
+
+
+def _has_tables(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "iu" and dtype.itemsize <= _TABLE_BYTES
 
 
 def _gathered(indexes: NDArray[Any]) -> NDArray[Any]:

@@ -103,7 +103,7 @@ def _restored(pixels: NDArray[Any], layout: Layout) -> NDArray[Any]:
 
 
 def _streams(data: memoryview, layout: Layout, planes: Sequence[int]) -> Iterator[memoryview]:
-    _, coding, offsets, counts, _ = layout
+    _, coding, offsets, counts, *_ = layout
     each = -(-layout.form.height // coding.rows)
     for plane in planes:
         part = slice(each * (plane - 1), each * plane)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.layout import Layout
     from asyncrgb.options import Limits
 
-__all__ = ["Image", "find_image"]
+__all__ = ["Image", "find_image", "image_of", "plain"]
 
 
 def find_image(data: memoryview, limits: Limits) -> Image:
@@ -40,21 +40,33 @@ def find_image(data: memoryview, limits: Limits) -> Image:
         LimitError: larger than ``limits`` allow.
 
     """
-    found = layout.find(data)
+    return image_of(data, layout.find(data), limits)
+
+
+def image_of(data: memoryview, found: Layout | None, limits: Limits) -> Image:
+    """Give the image that a look at its directory has ``found``; as ``find_image``."""
     if found is None:
         with our_errors(data):
             return pages.parse(data, limits)
     refusals.check_size(found.form, (found.coding.rows, found.coding.columns), len(data), limits)
     if found.start is not None:
         refusals.check_present(found.start + found.size, len(data))
-        return Image(found.form, data, partial(_view, data, found))
+        return Image(found.form, data, partial(plain, data, found))
     refusals.check_all_present(found, len(data))
     return Image(found.form, data, partial(_ordinary, data, found))
 
 
-def _view(data: memoryview, found: Layout, bands: Sequence[int]) -> NDArray[Any]:
-    height, width, count, dtype, *_ = found.form
-    pixels: NDArray[Any] = np.ndarray((height, width, count), dtype, data, found.start or 0)
+def plain(data: memoryview, found: Layout, bands: Sequence[int]) -> NDArray[Any]:
+    """See bands of an image that is not compressed and lies in one piece; as ``Image.read``.
+
+    Raises:
+        DecodeError: it is not all there.
+
+    """
+    form, _, _, _, start, size = found
+    refusals.check_present((start or 0) + size, len(data))
+    shape = form.height, form.width, form.bands
+    pixels: NDArray[Any] = np.ndarray(shape, form.dtype, data, start or 0)
     return segments.pick(pixels, bands)
 
 

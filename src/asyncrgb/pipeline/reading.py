@@ -126,7 +126,8 @@ class Reading:
             self._held_at = returns
             return False
         task.extent, task.length = place
-        _note(task, began)
+        if began:
+            _note(task, began)
         return True
 
 
