@@ -31,11 +31,17 @@ class Sensor:
     Attributes:
         name: what ``--sensor`` calls it.
         bands: the sensor's own name and the common name of each band; band 1 comes first.
+        optional: how many of the last ones files often lack: those of surface temperature.
 
     """
 
     name: str
     bands: tuple[tuple[str, str], ...]
+    optional: int = 0
+
+    def has(self, count: int) -> bool:
+        """Tell whether a file of so many bands can be one of its."""
+        return len(self.bands) - self.optional <= count <= len(self.bands)
 
     def indexes(self, *bands: str) -> tuple[int, ...]:
         """Give the numbers, from 1, of bands named either way; as ``RenderOptions`` takes them.
@@ -129,7 +135,8 @@ _PLANET_8: Final = {
 
 
 def _sensor(name: str, names: Mapping[str, str], order: Iterable[str] | None = None) -> Sensor:
-    return Sensor(name, tuple((own, names[own]) for own in order or names))
+    bands = tuple((own, names[own]) for own in order or names)
+    return Sensor(name, bands, sum(own.startswith("ST_") for own, _ in bands))
 
 
 def _alike(name: str, *bands: str) -> Sensor:

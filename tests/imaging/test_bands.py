@@ -247,3 +247,13 @@ def test_a_description_of_a_band_that_is_not_there_finds_none(write_tiff: Write)
 
     with pytest.raises(BandError, match=r"band 4 .* has 3"):
         chosen(data, bands=("B04",))
+
+
+@pytest.mark.parametrize(("sensor", "bands"), [("landsat-tm", 6), ("landsat-tm", 7)])
+def test_landsat_may_come_without_its_surface_temperature(
+    sensor: str, bands: int, write_tiff: Write
+) -> None:
+    data = write_tiff(np.zeros((4, 4, bands), "u2"))
+    assert chosen(data, sensor=sensor, bands=("swir22", "red", "green")) == Choice((6, 3, 2))
+    with pytest.raises(BandError, match="has 7 bands and the image has 5"):
+        chosen(write_tiff(np.zeros((4, 4, 5), "u2")), sensor=sensor, bands=("red",))

@@ -73,7 +73,7 @@ def are_described(form: Form, options: RenderOptions) -> bool:
     if options.sensor is None:
         return bands is not None and options.indexes is None
     named = bands is None or any(isinstance(band, str) for band in bands)
-    return named and len(SENSORS[options.sensor].bands) not in _counts(form)
+    return named and not _may_be(SENSORS[options.sensor], form)
 
 
 def _asked(image: Image, options: RenderOptions) -> Choice:
@@ -83,9 +83,9 @@ def _asked(image: Image, options: RenderOptions) -> Choice:
     return Choice(numbers or _named(image, options))
 
 
-def _counts(form: Form) -> tuple[int, int]:
-    """Say how many bands an image has; what it declares as alpha may be one, or not."""
-    return form.bands, form.bands - (form.alpha is not None)
+def _may_be(sensor: Sensor, form: Form) -> bool:
+    """Tell whether an image has the bands of a sensor; what it declares as alpha may be one."""
+    return sensor.has(form.bands) or (form.alpha is not None and sensor.has(form.bands - 1))
 
 
 def _unasked(image: Image) -> Choice:
@@ -154,7 +154,7 @@ def _of_sensor(name: str, descriptions: Mapping[int, str], sensor: Sensor, form:
     found = _found(name, descriptions, {plain(each) for each in both})
     if len(found) == 1:
         return found[0]
-    others = [each.name for each in SENSORS.values() if len(each.bands) in _counts(form)]
+    others = [each.name for each in SENSORS.values() if _may_be(each, form)]
     which = f" ({' or '.join(others)})" if others else ""
     raise BandError(
         f"{sensor.name} has {len(sensor.bands)} bands and the image has {form.bands}, whose "
