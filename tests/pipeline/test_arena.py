@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from asyncrgb import LimitError
 from asyncrgb.pipeline import arena as module
-from asyncrgb.pipeline.arena import Arena, Extent, Memory, attach
+from asyncrgb.pipeline.arena import Arena, Extent
+from asyncrgb.pipeline.memory import Memory, attach
 
 PAGE = mmap.PAGESIZE
 
@@ -117,9 +118,7 @@ def test_another_process_sees_the_same_bytes(named: bool, monkeypatch: pytest.Mo
     assert extent is not None
     arena.view(extent, 5)[:] = b"hello"
     code = (
-        "import sys; from multiprocessing import resource_tracker as t;"
-        "t.register = lambda *_: None;"  # a stranger's tracker would unlink the memory
-        "from asyncrgb.pipeline.arena import attach; view = attach(sys.argv[1]);"
+        "import sys; from asyncrgb.pipeline.memory import attach; view = attach(sys.argv[1]);"
         "at = int(sys.argv[2]); assert bytes(view[at:at+5]) == b'hello'; view[at:at+5] = b'world'"
     )
     subprocess.run([sys.executable, "-c", code, arena.name, str(extent.start)], check=True)

@@ -13,23 +13,16 @@ from __future__ import annotations
 
 import logging
 import mmap
-import os
 import sys
-from abc import ABC, abstractmethod
 from bisect import bisect_left
-from contextlib import suppress
-from multiprocessing.shared_memory import SharedMemory
-from secrets import token_hex
 from threading import Lock
 from typing import Final, NamedTuple
 
 from asyncrgb.errors import LimitError
+from asyncrgb.pipeline.memory import announce, create_memory, withdraw
 
 _PAGE: Final = mmap.PAGESIZE
 _RESERVE_STEP: Final = 4 * 2**20
-# A SharedMemory object unmaps its memory when it is collected, whoever still looks at it.
-_OWN: Final[dict[str, memoryview]] = {}  # mapped already: no second mapping to outlive its arena
-_KEPT: Final[dict[str, SharedMemory]] = {}
 
 logger = logging.getLogger("asyncrgb")
 
@@ -39,84 +32,6 @@ class Extent(NamedTuple):
 
     start: int
     size: int
-
-
-class Memory(ABC):
-    """Shared memory that other processes on this machine attach by ``name``."""
-
-    name: str
-    view: memoryview
-
-    @abstractmethod
-    def reserve(self, start: int, size: int) -> None:
-        """Make sure that these bytes exist; raises OSError where they cannot be had."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give the memory back to the system."""
-
-
-class _AnonymousMemory(Memory):
-    """A memfd: no name in /dev/shm, no size limit of it, gone with its last user, even killed."""
-
-    def __init__(self, capacity: int) -> None:
-        self._fd = os.memfd_create("asyncrgb")
-        os.truncate(self._fd, capacity)
-        # The token keeps a later arena with the same descriptor from being taken for this one.
-        self.name = f"/proc/{os.getpid()}/fd/{self._fd}#{token_hex(8)}"
-        self._mmap = mmap.mmap(self._fd, capacity)
-        self.view = memoryview(self._mmap)
-
-    def reserve(self, start: int, size: int) -> None:
-        os.posix_fallocate(self._fd, start, size)
-
-    def close(self) -> None:
-        with suppress(BufferError):  # who still holds a view keeps the memory until it lets go
-            self.view.release()
-            self._mmap.close()
-        os.close(self._fd)
-
-
-class _NamedMemory(Memory):
-    """POSIX or Windows shared memory; the resource tracker unlinks it if this process is killed."""
-
-    def __init__(self, capacity: int) -> None:
-        self._shared = SharedMemory(create=True, size=capacity)
-        self.name = self._shared.name
-        self.view = _buffer(self._shared)
-
-    def reserve(self, start: int, size: int) -> None:
-        """Nothing to do: these systems commit shared memory when it is made."""
-
-    def close(self) -> None:
-        with suppress(BufferError):  # the same
-            self._shared.close()
-        self._shared.unlink()
-
-
-def create_memory(capacity: int) -> Memory:
-    """Make shared memory of ``capacity`` bytes, the best kind that the system has."""
-    return _AnonymousMemory(capacity) if sys.platform == "linux" else _NamedMemory(capacity)
-
-
-def _buffer(shared: SharedMemory) -> memoryview:
-    if shared.buf is None:
-        raise OSError(f"shared memory {shared.name} is closed")
-    return shared.buf
-
-
-def attach(name: str) -> memoryview:
-    """Map the memory of that name, made by any process of this machine, into this one."""
-    if name in _OWN:
-        return _OWN[name]
-    if not name.startswith("/proc/"):
-        shared = _KEPT[name] = SharedMemory(name)
-        return _buffer(shared)
-    fd = os.open(name.partition("#")[0], os.O_RDWR | os.O_CLOEXEC)
-    try:
-        return memoryview(mmap.mmap(fd, os.fstat(fd).st_size))
-    finally:
-        os.close(fd)
 
 
 class Arena:
@@ -149,7 +64,7 @@ class Arena:
         self._memory = create_memory(self.capacity + extra)
         if extra:
             self._memory.reserve(self.beyond, extra)
-        _OWN[self._memory.name] = self._memory.view
+        announce(self._memory)
         self._reserved = 0
         self._free = [Extent(0, self.capacity)]
         self._lock = Lock()
@@ -183,12 +98,13 @@ class Arena:
             LimitError: there would be no room in the empty arena either.
 
         """
-        roomy = max(size, min(int(size * self.headroom), self.capacity))
-        return self.lease_exactly(roomy, pressing=pressing)
+        if self.headroom > 1:
+            size = max(size, min(int(size * self.headroom), self.capacity))
+        return self.lease_exactly(size, pressing=pressing)
 
     def lease_exactly(self, size: int, *, pressing: bool = False) -> Extent | None:
         """Take an extent of ``size`` bytes, rounded up to pages; as ``lease``, without headroom."""
-        wanted = max(1, -(-size // _PAGE)) * _PAGE
+        wanted = -(-size // _PAGE) * _PAGE or _PAGE
         with self._lock:
             place = self._find(wanted)
             if place is None or (self._count >= self._most and not pressing):
@@ -221,7 +137,7 @@ class Arena:
 
     def close(self) -> None:
         """Unmap and free the memory; no extent may be in use."""
-        del _OWN[self._memory.name]
+        withdraw(self._memory)
         self._memory.close()
 
     def _find(self, wanted: int) -> int | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 from concurrent.futures import BrokenExecutor, Executor, Future
+from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from asyncrgb import machine
-from asyncrgb.errors import OptionsError
-from asyncrgb.pipeline import worker
+from asyncrgb.errors import AsyncRgbError, OptionsError, WorkerCrashError
+from asyncrgb.pipeline import far, worker
 from asyncrgb.pipeline.processes import GRACE, Processes
 
 if TYPE_CHECKING:
@@ -18,8 +20,15 @@ if TYPE_CHECKING:
 
     from asyncrgb.options import Limits
 
+_DIED: Final = (
+    "a worker of the executor died while it rendered this image (a crash of its decoder, or the "
+    "system was out of memory): check the file, or leave it out"
+)
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+logger = logging.getLogger("asyncrgb")
 
 
 class SerialExecutor(Executor):
@@ -67,6 +76,8 @@ class Pool:
         self._given = executor
         self._own: Processes | None = None
         self._pickled: tuple[worker.Action | None, bytes] = None, b""
+        self._numbers = count(1)
+        self._far = False  # the workers have no memory in common with this process
         self._closed = False
         self._changing = Lock()
 
@@ -101,20 +112,49 @@ class Pool:
         return self._pickled[1]
 
     async def render(self, order: worker.Order) -> list[worker.Answer]:
-        """Have one worker render a batch.
+        """Have one worker render a batch, wherever it is.
 
         Raises:
-            BrokenExecutor: a worker died meanwhile, this one or another.
+            BrokenExecutor: a worker died meanwhile, this one or another; or the executor has
+                dropped the batch.
+            WorkerCrashError: a worker died of it or with it, and the executor gave it to another.
+            AsyncRgbError: our own workers have no memory in common with this process, and a
+                timeout, which takes that.
 
         """
-        executor = self._given
-        if executor is None:
+        if not self._far:
+            answers = await self._run(order)
+            if isinstance(answers, list):
+                return answers
+            if isinstance(answers, worker.Repeated):
+                raise WorkerCrashError(_DIED)
+            self._send_images(answers)
+        answers = await self._run(far.enclosed(order))
+        assert isinstance(answers, worker.Brought)  # noqa: S101 - as it was sent
+        return far.unpacked(order, answers)
+
+    async def _run(self, order: worker.Order) -> list[worker.Answer] | worker.Unusual:
+        if self._given is None:
             if self._own is None:
                 raise BrokenExecutor("there are no workers")
-            executor = self._own.executor
-        return await asyncio.get_running_loop().run_in_executor(
-            executor, worker.render_batch, order
-        )
+            return await _submitted(self._own.executor, order)
+        return await _submitted(self._given, order._replace(number=next(self._numbers)))
+
+    def _send_images(self, answer: worker.Unusual) -> None:
+        """Send images through the executor from now on: at least one worker cannot reach them."""
+        assert isinstance(answer, worker.Far)  # noqa: S101 - nothing was sent that comes back
+        if self._limits.timeout is not None:
+            raise AsyncRgbError(
+                "timeout: it takes memory that the workers have in common with this process, "
+                f"and there is none here ({answer.reason}): leave out the timeout"
+            )
+        if not self._far:
+            self._far = True
+            logger.warning(
+                "images are sent through the executor, which is slower: its workers have no "
+                "memory in common with this process (%s)",
+                answer.reason,
+            )
 
     def stop(self, *, at_once: bool = False) -> None:
         """End our own workers, and wait until they are gone; not for the event loop."""
@@ -134,3 +174,16 @@ class Pool:
         if self._limits.worker_memory is None:
             return machine.memory() // self.size
         return self._limits.worker_memory or None
+
+
+async def _submitted(
+    executor: Executor, order: worker.Order
+) -> list[worker.Answer] | worker.Unusual:
+    future = asyncio.get_running_loop().run_in_executor(executor, worker.render_batch, order)
+    try:
+        return await future
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise BrokenExecutor("the executor has been shut down, or dropped its work") from None

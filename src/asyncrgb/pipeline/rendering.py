@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import BrokenExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.crew import Demand
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.recovery import Aftermath
     from asyncrgb.pipeline.staff import Staff
     from asyncrgb.pipeline.task import Task
-    from asyncrgb.pipeline.worker import Action, Answer, Piece, Rendered
+    from asyncrgb.pipeline.worker import Answer, Piece, Rendered
 
 
 class Batch(NamedTuple):
@@ -36,6 +36,7 @@ class Batch(NamedTuple):
         tasks: the images.
         notes: place of the notes on them in the journal.
         staff: number of the workers that have it: how often they have been replaced.
+        volume: bytes of the images.
         pressing: whether somebody waits for them.
 
     """
@@ -43,6 +44,7 @@ class Batch(NamedTuple):
     tasks: list[Task]
     notes: int
     staff: int
+    volume: int
     pressing: bool
 
 
@@ -128,9 +130,9 @@ class Rendering:
             self._put_back([task])
         for line in (self._pressing, self._ready):
             while self._next(line) is not None and self._staff.at_work and self._may_send(line):
-                tasks = self._take(line)
+                tasks, volume = self._take(line)
                 notes = self._journal.open(len(tasks))
-                batch = Batch(tasks, notes, self._staff.number, line is self._pressing)
+                batch = Batch(tasks, notes, self._staff.number, volume, line is self._pressing)
                 self._in_flight[notes] = batch
                 self._background.spawn(self._render(batch))
 
@@ -157,7 +159,7 @@ class Rendering:
         free, full = self._free(line), len(line) >= self._limits.batch
         return free > 0 or (free == 0 and full)
 
-    def _take(self, line: deque[Task]) -> list[Task]:
+    def _take(self, line: deque[Task]) -> tuple[list[Task], int]:
         share = -(-len(line) // max(self._free(line), 1))
         most_bytes = min(self._most_bytes, self._pace.most_bytes)
         batch = [line.popleft()]
@@ -168,7 +170,7 @@ class Rendering:
                 break
             volume += task.length
             batch.append(line.popleft())
-        return batch
+        return batch, volume
 
     async def _render(self, batch: Batch) -> None:
         try:
@@ -178,7 +180,8 @@ class Rendering:
         else:
             seconds = self._journal.seconds(batch.notes)
             if self._settle(batch):
-                self._pace.note(sum(task.length for task in batch.tasks[:-1]), seconds)
+                but_one = 1 - 1 / len(batch.tasks)  # images; the last is not timed
+                self._pace.note(int(batch.volume * but_one), seconds)
                 self._hand_on(batch.tasks, answers)
 
     def _settle(self, batch: Batch) -> bool:
@@ -197,20 +200,19 @@ class Rendering:
             needs = [(task, it.length) for task, it in each if isinstance(it, TooLarge)]
             self._enlarging.put(needs, len(tasks))
             tasks = [task for task, it in each if not isinstance(it, TooLarge)]
-        self._deliver(tasks, [it for it in answers if not isinstance(it, TooLarge)])
+        fitting = [it for it in answers if type(it) is not TooLarge]
+        self._deliver(tasks, cast("list[Rendered]", fitting))
 
     def _order(self, batch: Batch) -> Order:
-        numbers: dict[int, int] = {}  # of actions, by identity
-        actions: list[Action | bytes] = []
-        pieces: list[Piece] = []
-        for task in batch.tasks:
-            action = task.action or self._options
-            number = numbers.setdefault(id(action), len(actions))
-            if number == len(actions):
-                actions.append(self._staff.packed(action))
-            assert task.extent is not None  # noqa: S101 - what is ready has a place
-            pieces.append((*task.extent, task.length, number, task.piped))
-        return Order(self._arena.name, batch.notes, pieces, actions, self._limits)
+        each = [task.action or self._options for task in batch.tasks]
+        actions = {id(action): action for action in each}
+        number = {identity: number for number, identity in enumerate(actions)}
+        pieces: list[Piece] = [
+            (*task.extent, task.length, number[id(action)], task.piped)  # type: ignore[misc] # it has one
+            for task, action in zip(batch.tasks, each, strict=True)
+        ]
+        packed = [self._staff.packed(action) for action in actions.values()]
+        return Order(self._arena.name, batch.notes, pieces, packed, self._limits)
 
     async def _fail(self, batch: Batch, error: Exception) -> None:
         if isinstance(error, BrokenExecutor) and self._staff.replaceable:
@@ -247,8 +249,9 @@ class Rendering:
         """Render the images of a batch one by one: something is wrong with one, or with all."""
         if batch.tasks[0].alone:
             self._settle(batch)
-            verdict = AsyncRgbError(f"cannot be rendered: {type(error).__name__}: {error}")
-            self._deliver(batch.tasks, [verdict])
+            if not isinstance(error, AsyncRgbError):
+                error = AsyncRgbError(f"cannot be rendered: {type(error).__name__}: {error}")
+            self._deliver(batch.tasks, [error])
             return
         after = self._stock(batch)
         for task in (*after.suspects, *after.whole, *after.spoilt):

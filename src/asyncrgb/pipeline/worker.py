@@ -10,8 +10,8 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError, LimitError
-from asyncrgb.pipeline.arena import attach
-from asyncrgb.pipeline.journal import ENDED, OVERWRITING, OVERWRITTEN, Notes
+from asyncrgb.pipeline.journal import ENDED, OVERWRITING, OVERWRITTEN, Journal, Notes
+from asyncrgb.pipeline.memory import OutOfReachError, attach
 from asyncrgb.pipeline.timing import Clocked, Timed
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ class Order(NamedTuple):
         actions: what to do with them; pickled each by itself where it goes to another process,
             so that one that cannot be read there, or kills who reads it, costs its own image.
         limits: what is refused.
+        number: no other order to the same executor has it. There are executors that take two
+            calls of one function with equal arguments for one call.
+        images: the images themselves, where the arena is out of reach.
 
     """
 
@@ -104,9 +107,33 @@ class Order(NamedTuple):
     pieces: Sequence[Piece]
     actions: Sequence[Action | bytes]
     limits: Limits
+    number: int = 0
+    images: bytes | None = None
 
 
-def render_batch(order: Order) -> list[Answer]:
+class Far(NamedTuple):
+    """The arena is out of the worker's reach, for the ``reason`` given; nothing was done."""
+
+    reason: str
+
+
+class Repeated(NamedTuple):
+    """Another worker has had this very order, and died of it or with it; nothing was done."""
+
+
+class Brought(NamedTuple):
+    """What came of a batch whose images came with the order, and the ``notes`` on it."""
+
+    answers: list[Answer]
+    notes: bytes
+
+
+# What may come of an order but its answers. Values, not errors: there are executors that lose
+# an error which is raised when work is repeated.
+Unusual: TypeAlias = "Far | Repeated | Brought"
+
+
+def render_batch(order: Order) -> list[Answer] | Unusual:
     """Render or count each piece; a picture replaces its image in the arena, if it fits.
 
     Returns:
@@ -114,8 +141,21 @@ def render_batch(order: Order) -> list[Answer]:
         counted comes with the last piece that asked for it.
 
     """
-    memory = _attached(order.arena)
+    if order.images is not None:
+        paper = bytearray(Journal.size(1, len(order.pieces)))
+        notes = Notes(memoryview(paper), 0, len(order.pieces))
+        return Brought(_render_all(order, memoryview(order.images), notes), bytes(paper))
+    try:
+        memory = _attached(order.arena)
+    except OutOfReachError as error:
+        return Far(str(error))
     notes = Notes(memory, order.notes, len(order.pieces))
+    if notes.account().worker:  # some executors give the work of a worker that died to another
+        return Repeated()
+    return _render_all(order, memory, notes)
+
+
+def _render_all(order: Order, memory: memoryview, notes: Notes) -> list[Answer]:
     notes.taken(os.getpid())
     batch = _Batch(order, memory, notes)
     take = batch.take if order.limits.timeout is None else batch.take_in_time
@@ -225,7 +265,7 @@ def _state(result: Answer) -> int:
     return OVERWRITTEN if isinstance(result, Rich) and result.output is None else ENDED
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _attached(name: str) -> memoryview:
     return attach(name)
 
