@@ -32,7 +32,15 @@ if TYPE_CHECKING:
         PercentileStretch,
         RenderOptions,
     )
-    from asyncrgb.pipeline.converter import Converter, convert, measure
+    from asyncrgb.pipeline.converter import Converter
+    from asyncrgb.pipeline.doors import convert, measure, run
+    from asyncrgb.pipeline.events import (
+        Event,
+        MemoryReduced,
+        WorkersFailed,
+        WorkersReplaced,
+        WorkersStarted,
+    )
     from asyncrgb.pipeline.outcomes import (
         Converted,
         Counters,
@@ -65,6 +73,7 @@ __all__ = [
     "DecodeError",
     "Description",
     "EncodeError",
+    "Event",
     "Exposure",
     "Failed",
     "FixedStretch",
@@ -72,6 +81,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "Measured",
+    "MemoryReduced",
     "OptionsError",
     "Outcome",
     "Pending",
@@ -85,11 +95,15 @@ __all__ = [
     "Trace",
     "UpToDate",
     "WorkerCrashError",
+    "WorkersFailed",
+    "WorkersReplaced",
+    "WorkersStarted",
     "convert",
     "count_sources",
     "describe",
     "measure",
     "render",
+    "run",
     "write_samples",
 ]
 
@@ -104,7 +118,9 @@ _HOMES = {
     "imaging.description": "BandDescription Description",
     "imaging.statistics": "Statistics",
     "options": "PRESETS FixedStretch Limits PercentileStretch RenderOptions",
-    "pipeline.converter": "Converter convert measure",
+    "pipeline.converter": "Converter",
+    "pipeline.doors": "convert measure run",
+    "pipeline.events": "Event MemoryReduced WorkersFailed WorkersReplaced WorkersStarted",
     "pipeline.outcomes": (
         "Converted Counters Failed Job Measured Outcome Pending Report Trace UpToDate"
     ),

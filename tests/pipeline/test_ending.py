@@ -401,7 +401,7 @@ def test_a_second_cancellation_leaves_nothing_registered(
             await asyncio.wait([task], timeout=0.1)
             flow = converter._started()  # noqa: SLF001 - to see what is left
             assert not flow._streams  # noqa: SLF001 - the same
-            assert not converter._brakes  # noqa: SLF001 - the same
+            assert not len(converter._calls)  # noqa: SLF001 - the same
             await asyncio.sleep(0.3)
 
     run(convert())

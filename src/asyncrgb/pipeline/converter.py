@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.pipeline.calls import Calls
 from asyncrgb.pipeline.files import LocalFiles
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.folder import Terms, convert_folder
 from asyncrgb.pipeline.measuring import measure_folder
 from asyncrgb.pipeline.outcomes import Counters, Job
-from asyncrgb.pipeline.run import Brake, running, slices
+from asyncrgb.pipeline.process import leave_if_starting
+from asyncrgb.pipeline.run import running, slices
 from asyncrgb.pipeline.stream import Stream
+from asyncrgb.pipeline.timing import Timed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
     from concurrent.futures import Executor
     from types import TracebackType
     from typing import Self
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from asyncrgb.imaging.statistics import Statistics
+    from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.folder import OnError
     from asyncrgb.pipeline.outcomes import Outcome, Report
     from asyncrgb.pipeline.plan import Layout
@@ -37,6 +41,8 @@ class Converter:
 
     An asynchronous context manager; its workers start when there is a first image for them, and
     it can be used by any number of tasks of one event loop at once. Several can live in one loop.
+    Leaving the context, as leaving that of an HTTP client, drops what is still under way;
+    ``aclose(wait=True)`` lets it end first.
 
     Args:
         options: how to render, where a call does not say otherwise.
@@ -46,6 +52,10 @@ class Converter:
         fsync: whether a picture that is said to be converted is to survive a power cut: each
             is brought to the disk before it gets its name, and its name after that. That
             costs some milliseconds for each on most disks.
+        on_event: called in the event loop with ``WorkersStarted``, ``WorkersReplaced``,
+            ``WorkersFailed`` and ``MemoryReduced`` as they happen. What it raises goes to the
+            loop's exception handler, as from any callback, and the work goes on. The logger
+            ``asyncrgb`` gets the same.
 
     """
 
@@ -56,14 +66,16 @@ class Converter:
         limits: Limits = Limits(),  # noqa: B008 - the same
         executor: Executor | None = None,
         fsync: bool = False,
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self._options = options
         self._limits = limits
         self._executor = executor
         self._fsync = fsync
+        self._on_event = on_event
         self._flow: Flow | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._brakes: set[Brake] = set()
+        self._calls = Calls()
 
     async def __aenter__(self) -> Self:
         self._started()
@@ -90,30 +102,41 @@ class Converter:
         Raises:
             DecodeError, BandError, LimitError, EncodeError, WorkerCrashError: about this image.
             OptionsError: the stretch is that of a dataset.
+            AsyncRgbError: there are no workers, or the Converter is being closed; so may all
+                that it does.
 
         """
-        return await self._started().render(memoryview(data).cast("B"), options)
+        with self._calls.call():
+            return await self._started().render(memoryview(data).cast("B"), options)
 
     async def convert_file(
         self,
         source: str | os.PathLike[str],
         destination: str | os.PathLike[str],
         options: RenderOptions | None = None,
+        *,
+        trace: bool = False,
     ) -> Outcome:
         """Convert the TIFF ``source`` to the picture ``destination``, whatever is there.
 
         The format is that of the options, whatever the name says.
+
+        Args:
+            source: the TIFF.
+            destination: the picture; its folder is made if there is none.
+            options: instead of those of the Converter.
+            trace: whether the outcome is to say where its time went.
 
         Returns:
             ``Converted`` or ``Failed``; errors of the image are not raised.
 
         """
         job = Job(os.fsdecode(source), os.fsdecode(destination), options)
-        (outcome,) = [each async for each in self._convert_many([job], Brake())]
+        (outcome,) = [each async for each in self.convert_many([job], trace=trace)]
         return outcome
 
     async def convert_many(
-        self, jobs: Iterable[Job] | AsyncIterable[Job]
+        self, jobs: Iterable[Job] | AsyncIterable[Job], *, trace: bool = False
     ) -> AsyncGenerator[Outcome, None]:
         """Convert jobs as they come, and yield their outcomes as they complete.
 
@@ -121,19 +144,13 @@ class Converter:
             jobs: an iterable or asynchronous iterable, of any length. No more are taken from
                 it than are needed to keep busy, and none while outcomes are left lying.
 
+            trace: whether each outcome is to say where its time went.
+
         Yields:
             The outcome of each job, in the order in which they complete. Leaving the loop
             drops what is under way.
 
         """
-        with self._brake() as brake:
-            async with aclosing(self._convert_many(jobs, brake)) as outcomes:
-                async for outcome in outcomes:
-                    yield outcome
-
-    async def _convert_many(
-        self, jobs: Iterable[Job] | AsyncIterable[Job], brake: Brake
-    ) -> AsyncGenerator[Outcome, None]:
         unread = 2 * self._limits.batch
         arrived: deque[Outcome] = deque()
         news = asyncio.Event()
@@ -143,18 +160,22 @@ class Converter:
             stream.paused = len(arrived) >= unread
             news.set()
 
-        stream = Stream(deliver, enough=unread)
+        action = Timed(self._options) if trace else None
+        stream = Stream(deliver, enough=unread, action=action, trace=trace)
         stream.when_done(news.set)
-        async with running(self._started(), stream, slices(jobs), brake) as flow:
-            while arrived or not stream.is_done:
-                while arrived:
-                    yield arrived.popleft()
-                stream.paused = False
-                flow.poke()
-                news.clear()
-                if not stream.is_done:
-                    await news.wait()
-            await stream.done()
+        with self._calls.call() as brake:
+            # What has arrived can be taken from a Converter that has been closed too.
+            stream.when_done(partial(self._calls.end, brake))
+            async with running(self._started(), stream, slices(jobs), brake) as flow:
+                while arrived or not stream.is_done:
+                    while arrived:
+                        yield arrived.popleft()
+                    if not stream.is_done:
+                        stream.paused = False
+                        flow.poke()
+                        news.clear()
+                        await news.wait()
+                await stream.done()
 
     async def convert(  # noqa: PLR0913 - each option stands for itself
         self,
@@ -185,7 +206,8 @@ class Converter:
             max_errors: when as many sources have failed, no new work is begun, and what is
                 under way ends; None: any number may.
             trace: whether each outcome is to say where its time went.
-            on_outcome: called in the event loop with each outcome as it completes. With a
+            on_outcome: called in the event loop with each outcome as it completes; what it
+                raises ends the conversion, and comes out of it. With a
                 stretch of scope "dataset" it gets a ``Measured`` for each image before that.
 
         Returns:
@@ -210,7 +232,7 @@ class Converter:
             on_outcome=on_outcome,
         )
         flow = self._started()
-        with self._brake() as brake:
+        with self._calls.call() as brake:
             return await convert_folder(
                 flow, os.fsdecode(source), os.fsdecode(destination), terms, brake
             )
@@ -240,7 +262,7 @@ class Converter:
 
         """
         flow = self._started()
-        with self._brake() as brake:
+        with self._calls.call() as brake:
             return await measure_folder(flow, os.fsdecode(source), self._options, on_outcome, brake)
 
     def drain(self) -> None:
@@ -249,24 +271,40 @@ class Converter:
         They end when what is under way has ended: ``convert`` returns its Report with what there
         is, ``convert_many`` ends after its last outcome. The Converter remains usable.
         """
-        for brake in tuple(self._brakes):
-            brake.pull()
+        self._calls.drain()
 
     def counters(self) -> Counters:
         """Count what is being read, waits, is rendered, is written; all zero at rest."""
         return self._flow.counters() if self._flow is not None else Counters(0, 0, 0, 0, 0)
 
-    async def aclose(self) -> None:
-        """Drop what is under way, and end the workers; using the Converter starts it again."""
-        if self._flow is not None:
-            self._check_loop()
-            flow, self._flow = self._flow, None
+    async def aclose(self, *, wait: bool = False) -> None:
+        """End the workers; using the Converter afterwards starts it again.
+
+        Args:
+            wait: False: what is under way is dropped, and whoever awaits it gets an
+                AsyncRgbError. True: as ``drain``, but then wait for every image that has been
+                begun, and every ``render``; calls that come meanwhile are refused with an
+                AsyncRgbError. Outcomes of ``convert_many`` may be taken afterwards. Cancelled
+                while it waits, as by a timeout, it closes nothing: call it without ``wait``.
+
+        """
+        if self._flow is None:
+            return
+        self._check_loop()
+        if wait:
+            await self._calls.finish()
+        flow, self._flow = self._flow, None
+        if flow is not None:
             await asyncio.shield(asyncio.ensure_future(flow.aclose()))
 
     def _started(self) -> Flow:
         if self._flow is None:
+            if self._executor is None:
+                leave_if_starting()
             storage = LocalFiles(fsync=self._fsync)
-            self._flow = Flow(self._options, self._limits, self._executor, storage)
+            self._flow = Flow(
+                self._options, self._limits, self._executor, storage, on_event=self._on_event
+            )
             self._loop = asyncio.get_running_loop()
         self._check_loop()
         return self._flow
@@ -277,62 +315,3 @@ class Converter:
                 "this Converter is in use in another event loop: make one for each loop, or "
                 "close it there first"
             )
-
-    @contextmanager
-    def _brake(self) -> Iterator[Brake]:
-        brake = Brake()
-        self._brakes.add(brake)
-        try:
-            yield brake
-        finally:
-            self._brakes.discard(brake)
-
-
-async def convert(  # noqa: PLR0913 - each option stands for itself
-    source: str | os.PathLike[str],
-    destination: str | os.PathLike[str],
-    options: RenderOptions = RenderOptions(),  # noqa: B008 - frozen, so sharing it is safe
-    *,
-    limits: Limits = Limits(),  # noqa: B008 - the same
-    executor: Executor | None = None,
-    fsync: bool = False,
-    layout: Layout = "flat",
-    force: bool = False,
-    dry_run: bool = False,
-    on_error: OnError = "continue",
-    max_errors: int | None = None,
-    trace: bool = False,
-    on_outcome: Callable[[Outcome], None] | None = None,
-) -> Report:
-    """Bring a folder of pictures up to date with a folder of TIFFs, and clean up.
-
-    ``Converter.convert`` with a Converter of its own: see there.
-    """
-    async with Converter(options, limits=limits, executor=executor, fsync=fsync) as converter:
-        return await converter.convert(
-            source,
-            destination,
-            layout=layout,
-            force=force,
-            dry_run=dry_run,
-            on_error=on_error,
-            max_errors=max_errors,
-            trace=trace,
-            on_outcome=on_outcome,
-        )
-
-
-async def measure(
-    source: str | os.PathLike[str],
-    options: RenderOptions = RenderOptions(),  # noqa: B008 - frozen, so sharing it is safe
-    *,
-    limits: Limits = Limits(),  # noqa: B008 - the same
-    executor: Executor | None = None,
-    on_outcome: Callable[[Outcome], None] | None = None,
-) -> Statistics:
-    """Count the values of all images of a folder, and clean up.
-
-    ``Converter.measure`` with a Converter of its own: see there.
-    """
-    async with Converter(options, limits=limits, executor=executor) as converter:
-        return await converter.measure(source, on_outcome=on_outcome)

@@ -16,6 +16,7 @@ from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
 from asyncrgb.pipeline.crew import Demand
+from asyncrgb.pipeline.events import Herald, MemoryReduced
 from asyncrgb.pipeline.files import LocalFiles
 from asyncrgb.pipeline.journal import Journal
 from asyncrgb.pipeline.means import Means, Threads
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.arena import Extent
+    from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.files import Storage
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import Task
@@ -62,6 +64,7 @@ class Flow:
         limits: Limits,
         executor: Executor | None = None,
         storage: Storage = LocalFiles(),  # noqa: B008 - it has no state
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.options = options
         pool = Pool(executor, limits)
@@ -73,7 +76,9 @@ class Flow:
         self._journal = Journal(self._arena, *notes)
         # One starts the workers, one ends them.
         self._threads = Threads(limits.reads + limits.writes + 2)
-        self._staff = Staff(pool, self._threads)
+        self._herald = Herald(on_event)
+        self._capacity = self._arena.capacity
+        self._staff = Staff(pool, self._threads, self._herald.tell)
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()
@@ -124,6 +129,7 @@ class Flow:
     def poke(self) -> None:
         """Set going whatever can go; to be called when a stream has got jobs."""
         self._room_there.set()
+        self._compare_memory()
         self._begin()
         self._rendering.dispatch()
         self._writing.crew.poke()
@@ -188,6 +194,7 @@ class Flow:
     async def _room(self, size: int) -> Extent:
         async with self._door:
             try:
+                self._check()  # all may have ended while it stood in line
                 while (extent := self._lease(size)) is None:
                     self._crowded = True
                     self._room_there.clear()
@@ -204,6 +211,13 @@ class Flow:
         assert upload.extent is not None  # noqa: S101 - it has just been leased
         upload.length = len(upload.data)
         self._arena.view(upload.extent, upload.length)[:] = upload.data
+
+    def _compare_memory(self) -> None:
+        """See whether the arena has turned out smaller: readers find out, on their threads."""
+        available = self._arena.capacity
+        if available < self._capacity:
+            self._herald.tell(MemoryReduced(available, self._capacity))
+            self._capacity = available
 
     def _appetite(self) -> Demand:
         return Demand.LESS if self._crowded else self._rendering.appetite
@@ -230,7 +244,11 @@ class Flow:
     def _after_rendering(self, tasks: list[Task], results: list[Rendered]) -> None:
         for task, result in zip(tasks, results, strict=True):
             if isinstance(task, FileTask):
-                self._write(task, result)
+                if type(result) is int:
+                    task.length = result
+                    self._writing.put(task)
+                else:
+                    self._write(task, result)
             elif isinstance(task, Upload):
                 self._hand_over(task, result)
         self.poke()

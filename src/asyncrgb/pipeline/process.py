@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+# How a worker is named, and how it leaves if it finds itself converting instead of starting.
+NAME: Final = "asyncrgb-worker"
+UNGUARDED: Final = 86
+
 # What a worker maps besides images: libraries that are imported when they are needed, stacks,
 # the heaps of threads. Address space, of which most is never touched.
 _ALLOWANCE: Final = 512 * 2**20
@@ -42,6 +46,20 @@ def start(lifeline: Connection, memory: int | None) -> None:
 
     if memory is not None:
         _limit(memory)
+
+
+def leave_if_starting() -> None:
+    """End this process if it is a worker of ours that has not started yet.
+
+    As it starts, it imports the script that it is for, or the fork server does so for it; a script
+    that does not ask whether it is the main program converts its images there once more. Left
+    by SystemExit, the event loop would have its say, and the fork server give another exit code.
+    """
+    current = multiprocessing.current_process()
+    importing = getattr(current, "_inheriting", False)
+    # Others' workers are not ours to end; a main process that imports the script is a fork server.
+    if importing and current.name.startswith((NAME, "MainProcess")):
+        os._exit(UNGUARDED)
 
 
 def _settle_signals() -> None:

@@ -12,20 +12,36 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import count
 from multiprocessing.connection import wait
 from threading import Event, Lock, Thread, Timer
-from typing import TYPE_CHECKING, Final
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline import process
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.context import BaseContext
     from multiprocessing.process import BaseProcess
 
 GRACE: Final = 2.0  # seconds
 _KILLED: Final = 5.0  # what has been killed is gone as soon as the system gets round to it
 _LOOK: Final = 1.0
+_ZOMBIE: Final = 0.5  # a process that has closed its pipes is dead in no time
+
+_NO_GUARD: Final = """\
+this script converts wherever it is imported, and worker processes import it as they start. \
+Put what it runs under a guard:
+
+    if __name__ == "__main__":
+        asyncio.run(main())  # or asyncrgb.run(...), or whatever it runs
+"""
+
+_numbers = count(1)
 
 
 class Processes:
@@ -45,11 +61,17 @@ class Processes:
         methods = multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         self._count = count
+        self._forked = "forkserver" in methods
         self._alive, self._lifeline = context.Pipe(duplex=False)
         most = None if memory is None else memory + arena
         self.executor = ProcessPoolExecutor(
-            count, context, initializer=process.start, initargs=(self._lifeline, most)
+            count,
+            cast("BaseContext", _Naming(context)),
+            initializer=process.start,
+            initargs=(self._lifeline, most),
         )
+        self._ending = Lock()
+        self._exits: dict[int, int] | None = None
         self._stopping = Event()
         self._hanging_up = Lock()
         self._watch = Thread(target=self._look_out, name="asyncrgb-watch", daemon=True)
@@ -58,21 +80,43 @@ class Processes:
         """Start them, and wait for the first.
 
         Raises:
+            AsyncRgbError: they import a script that converts as it is imported.
             BrokenExecutor: they die as they start.
             OSError, EOFError: they cannot be started.
 
         """
-        first, *_ = [self.executor.submit(_ready) for _ in range(self._count)]
-        self._watch.start()
-        first.result()
+        try:
+            with _undecided():
+                first, *_ = [self.executor.submit(_ready) for _ in range(self._count)]
+            self._watch.start()
+            first.result()
+        except (BrokenExecutor, OSError, EOFError) as error:
+            if self._unguarded(error):
+                raise AsyncRgbError(_NO_GUARD) from None
+            raise
 
     def stop(self, grace: float) -> dict[int, int]:
         """End them, and wait until they are gone; kill them after ``grace`` seconds.
 
         Returns:
-            The exit code of each process that told one; -N where signal N ended it.
+            The exit code of each process that told one; -N where signal N ended it. Asked again,
+            it says the same.
 
         """
+        with self._ending:
+            if self._exits is None:
+                self._exits = self._stop(grace)
+        return self._exits
+
+    def _unguarded(self, error: Exception) -> bool:
+        """Tell whether they died of a script that converts as it is imported."""
+        if process.UNGUARDED in self.stop(GRACE).values():
+            return True
+        if isinstance(error, BrokenExecutor) or not self._forked:
+            return False
+        return _exit_of_fork_server() == process.UNGUARDED  # some import the script there
+
+    def _stop(self, grace: float) -> dict[int, int]:
         self._stopping.set()
         processes = self._processes()
         reaper = Timer(grace, self._kill, [processes])
@@ -118,6 +162,53 @@ class Processes:
         if writer is not None:
             with suppress(OSError), self._hanging_up:  # closed twice at once, it fails once
                 writer.close()
+
+
+@contextmanager
+def _undecided() -> Iterator[None]:
+    """Leave it open how the host starts its processes, if it was: to start one decides that."""
+    before = multiprocessing.get_start_method(allow_none=True)
+    try:
+        yield
+    finally:
+        usual = multiprocessing.get_all_start_methods()[0]
+        if not before and multiprocessing.get_start_method(allow_none=True) == usual:
+            multiprocessing.set_start_method(None, force=True)
+
+
+class _Naming:
+    """A context of multiprocessing whose processes are named as ours.
+
+    Args:
+        context: that makes them.
+
+    """
+
+    def __init__(self, context: BaseContext) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the context has
+        return getattr(self._context, name)
+
+    def Process(self, **given: Any) -> BaseProcess:  # noqa: ANN401, N802 - its name there
+        """Make a process."""
+        made: BaseProcess = self._context.Process(name=f"{process.NAME}-{next(_numbers)}", **given)  # type: ignore[attr-defined] # known to each kind of context
+        return made
+
+
+def _exit_of_fork_server() -> int | None:
+    """Tell how the fork server ended, if it has; whoever waits for it still can."""
+    from multiprocessing import forkserver  # noqa: PLC0415 - not on every system
+
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    end = monotonic() + _ZOMBIE
+    while pid is not None and monotonic() < end:
+        with suppress(ChildProcessError):  # somebody has waited for it
+            ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                return ended.si_status
+        sleep(0.01)
+    return None
 
 
 def _ready() -> None:

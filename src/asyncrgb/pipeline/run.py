@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
-from contextlib import asynccontextmanager
 from itertools import chain, islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -54,31 +53,40 @@ class Brake:
         self._streams.discard(stream)
 
 
-@asynccontextmanager
-async def running(
-    flow: Flow,
-    stream: Stream,
-    planned: AsyncIterator[Iterable[Planned]],
-    brake: Brake | None = None,
-) -> AsyncIterator[Flow]:
+class running:  # noqa: N801 - used as a function is
     """Feed ``planned`` to ``stream``, slice by slice as it gets hungry, and ``stream`` to ``flow``.
 
-    On leaving, what is still under way is dropped.
+    On leaving, what is still under way is dropped. No generator: an event loop that ends closes all
+    of them at once, this one and the one that is in the middle of leaving it.
     """
-    brake = brake or Brake()
-    flow.open(stream)
-    brake.watch(stream)
-    feeder = asyncio.get_running_loop().create_task(_feed(flow, stream, planned))
-    try:
-        yield flow
-    finally:
-        brake.forget(stream)
-        stream.cancel()
-        feeder.cancel()
+
+    def __init__(
+        self,
+        flow: Flow,
+        stream: Stream,
+        planned: AsyncIterator[Iterable[Planned]],
+        brake: Brake | None = None,
+    ) -> None:
+        self._flow = flow
+        self._stream = stream
+        self._planned = planned
+        self._brake = brake or Brake()
+
+    async def __aenter__(self) -> Flow:
+        flow, stream = self._flow, self._stream
+        flow.open(stream)
+        self._brake.watch(stream)
+        self._feeder = asyncio.get_running_loop().create_task(_feed(flow, stream, self._planned))
+        return flow
+
+    async def __aexit__(self, *_: object) -> None:
+        self._brake.forget(self._stream)
+        self._stream.cancel()
+        self._feeder.cancel()
         try:
-            await asyncio.wait([feeder])
+            await asyncio.wait([self._feeder])
         finally:  # also if it takes its time and the caller is cancelled once more
-            flow.close(stream)
+            self._flow.close(self._stream)
 
 
 async def _feed(flow: Flow, stream: Stream, planned: AsyncIterator[Iterable[Planned]]) -> None:

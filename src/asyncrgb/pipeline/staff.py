@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import BrokenExecutor
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import AsyncRgbError
+from asyncrgb.pipeline.events import WorkersFailed, WorkersReplaced, WorkersStarted
 from asyncrgb.pipeline.recovery import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.means import Threads
     from asyncrgb.pipeline.pool import Pool
     from asyncrgb.pipeline.worker import Action, Answer, Order
@@ -31,6 +34,7 @@ class Staff:
     Args:
         pool: where they come from.
         threads: where is waited for them.
+        tell: hears of what happens to them.
 
     Attributes:
         at_work: whether they take batches.
@@ -40,13 +44,14 @@ class Staff:
 
     """
 
-    def __init__(self, pool: Pool, threads: Threads) -> None:
+    def __init__(self, pool: Pool, threads: Threads, tell: Callable[[Event], None]) -> None:
         self.at_work = False
         self.patience = Patience()
         self.render: Callable[[Order], Awaitable[list[Answer]]] = pool.render
         self.packed: Callable[[Action], Action | bytes] = pool.packed
         self._pool = pool
         self._threads = threads
+        self._tell = tell
         self._over = False  # given up, or closed
         self._changing = asyncio.Lock()
 
@@ -78,7 +83,10 @@ class Staff:
 
         """
         async with self._changing:
+            began = perf_counter()
             await self._start()
+            if self.at_work and self.replaceable:
+                self._tell(WorkersStarted(self.size, perf_counter() - began))
 
     async def replace(self, number: int, recover: Callable[[], bool]) -> None:
         """Replace those of ``number``, unless that has been done.
@@ -95,11 +103,15 @@ class Staff:
         async with self._changing:
             if self._over or self._pool.starts != number:
                 return
+            began = perf_counter()
             self.at_work = False
             await self._on_thread(self._pool.stop)
+            exits = dict(self._pool.exits)  # to start them again is to stop them first
             self.patience.renew() if recover() else self._lose_patience()
             if not self._over:  # closed meanwhile
                 await self._start()
+            if self.at_work:
+                self._tell(WorkersReplaced(exits, self.size, perf_counter() - began))
 
     async def close(self, *, at_once: bool) -> None:
         """End them for good, whatever they are at; ``at_once`` if they have had their time."""
@@ -110,9 +122,13 @@ class Staff:
     def _lose_patience(self) -> None:
         try:
             self.patience.lose()
-        except AsyncRgbError:
-            self._over = True
+        except AsyncRgbError as error:
+            self._give_up(error)
             raise
+
+    def _give_up(self, error: AsyncRgbError) -> None:
+        self._over = True
+        self._tell(WorkersFailed(error))
 
     async def _start(self) -> None:
         for attempt in range(1, _STARTS + 1):
@@ -122,9 +138,13 @@ class Staff:
             except Exception as error:
                 if self._over:  # closed meanwhile
                     return
+                if isinstance(error, AsyncRgbError):  # another time would be no better
+                    self._give_up(error)
+                    raise error.with_traceback(None) from None
                 if attempt == _STARTS:
-                    self._over = True
-                    raise _stillborn(error) from error
+                    stillborn = _stillborn(error)
+                    self._give_up(stillborn)
+                    raise stillborn from error
                 await asyncio.sleep(_PAUSE * attempt)
         self.at_work = not self._over
 

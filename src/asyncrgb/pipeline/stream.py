@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Trace
 from asyncrgb.pipeline.task import Task
-from asyncrgb.pipeline.timing import Clocked
+from asyncrgb.pipeline.timing import Clocked, Timed
 from asyncrgb.pipeline.worker import Rich
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Planned
-    from asyncrgb.pipeline.timing import Picture, Timed
+    from asyncrgb.pipeline.timing import Picture
     from asyncrgb.pipeline.worker import Measure
 
 
@@ -70,7 +70,7 @@ class FileTask(Task):
     outcome: Outcome | None = None
 
     def __init__(self, stream: Stream, index: int, job: Job) -> None:
-        self.action = job.options or stream.action
+        self.action = stream.action if job.options is None else stream.doing(job.options)
         self.stream = stream
         self.index = index
         self.job = job
@@ -136,6 +136,10 @@ class Stream:
         self._exhausted = False
         self._hungry = asyncio.Event()
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def doing(self, options: RenderOptions) -> RenderOptions | Timed:
+        """Give what to do with an image that has options of its own."""
+        return Timed(options) if self.trace else options
 
     @property
     def claimable(self) -> bool:

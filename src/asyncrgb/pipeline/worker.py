@@ -10,6 +10,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError, LimitError
+from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.journal import ENDED, OVERWRITING, OVERWRITTEN, Journal, Notes
 from asyncrgb.pipeline.memory import OutOfReachError, attach
 from asyncrgb.pipeline.timing import Clocked, Timed
@@ -283,4 +284,4 @@ def _picklable(error: BaseException) -> Exception:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     except Exception:  # noqa: BLE001 - anything can go wrong in a foreign __reduce__
         return AsyncRgbError(f"{type(error).__name__}: {error}")
-    return error if isinstance(error, Exception) else AsyncRgbError(f"{type(error).__name__}")
+    return bare(error) if isinstance(error, Exception) else AsyncRgbError(type(error).__name__)
