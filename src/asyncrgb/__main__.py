@@ -1,8 +1,11 @@
 """``python -m asyncrgb``, and the entry point of the command."""
 
+import gc
 import os
 import signal
 import sys
+
+_GARBAGE = 50_000  # objects made from one collection to the next; usually 700
 
 
 def main() -> None:
@@ -12,6 +15,7 @@ def main() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     _open_standard_streams()
+    _leave_out()
     from asyncrgb.cli import main as run  # noqa: PLC0415 - what takes the time
 
     run()
@@ -20,6 +24,16 @@ def main() -> None:
 def _leave(number: int, _: object) -> None:
     """Leave without an exception, which could come out anywhere and say anything."""
     os._exit(128 + number)
+
+
+def _leave_out() -> None:
+    """Do without what a process of our own and its workers have no use for.
+
+    The threads of numpy's linear algebra look for work for 50 ms of a processor wherever they
+    are started. The garbage collector goes through the outcomes of all images again and again.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(_GARBAGE)
 
 
 def _open_standard_streams() -> None:

@@ -12,7 +12,7 @@ leaves as soon as there is not. Readers and writers are crews.
 from __future__ import annotations
 
 from enum import Enum
-from time import monotonic, sleep, thread_time
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from aiofiles.os import wrap
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _HOP_SECONDS: Final = 0.004
-# Between its system calls a hop takes the interpreter lock back before the event loop is awake to
-# have it, and who wants it in spite of that has to wait for 5 ms. So now and then it sleeps.
-_TURN_SECONDS: Final = 0.0015
-_NAP_SECONDS: Final = 0.00005
 # A hop that takes this many times as long as its thread ran, or waited for a processor, waits
 # for storage. Less may as well be the interpreter lock, where more hops would make it worse.
 _WAITING_RATIO: Final = 4
@@ -103,12 +99,8 @@ class Crew(Generic[_T]):
         """Take steps for a few milliseconds; runs on a thread."""
         began, ran_before, queued_before = monotonic(), thread_time(), _queued_seconds()
         handled: list[_T] = []
-        awake = began
-        while (now := monotonic()) - began < _HOP_SECONDS and (item := self._step()) is not None:
+        while monotonic() - began < _HOP_SECONDS and (item := self._step()) is not None:
             handled.append(item)
-            if now - awake > _TURN_SECONDS:
-                sleep(_NAP_SECONDS)
-                awake = monotonic()
         took, ran = monotonic() - began, thread_time() - ran_before
         if took < _HOP_SECONDS / 2 or took < _WAITING_RATIO * ran or not handled:
             self._waits = False
