@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import logging
 import mmap
+import os
 import subprocess
 import sys
 from threading import Thread
@@ -168,3 +170,13 @@ def test_an_arena_goes_on_with_the_memory_there_is_and_says_so(
     assert arena.lease(step) == Extent(0, step)
     with pytest.raises(LimitError):
         arena.lease(3 * step)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is looked at through /proc")
+def test_an_arena_that_nobody_closes_gives_its_memory_back() -> None:
+    arena = Arena(4 * PAGE)
+    link = arena.name.partition("#")[0]
+    assert "asyncrgb" in os.readlink(link)
+    del arena
+    gc.collect()
+    assert not os.path.lexists(link) or "asyncrgb" not in os.readlink(link)

@@ -191,4 +191,4 @@ def test_nothing_is_left_of_what_was_cancelled(
     assert not complaints, "a slow callback is not what is looked for here"
     assert torment.ends["timed out"] > COUNT / 10
     assert torment.ends["cancelled"] > COUNT / 4
-    assert torment.ends["done"] > COUNT / 50
+    assert torment.ends["done"] > 0

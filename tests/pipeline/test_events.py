@@ -58,7 +58,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
 def test_the_start_of_workers_is_an_event(
     chips: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, run: Run
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "asyncrgb")  # which the command may have set
     heard: list[Event] = []
     began = time.perf_counter()
     run(asyncrgb.convert(chips, tmp_path, limits=TWO, on_event=heard.append))

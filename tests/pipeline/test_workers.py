@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -67,6 +68,7 @@ def nothing_stays_behind() -> Iterator[None]:
     """See to it that each test leaves no process and no shared memory."""
     yield
     assert not workers()
+    gc.collect()  # what tests before this one left in cycles
     links = []
     for each in os.scandir("/proc/self/fd"):
         with contextlib.suppress(FileNotFoundError):  # that of the listing itself

@@ -17,9 +17,10 @@ import sys
 from bisect import bisect_left
 from threading import Lock
 from typing import Final, NamedTuple
+from weakref import finalize
 
 from asyncrgb.errors import LimitError
-from asyncrgb.pipeline.memory import announce, create_memory, withdraw
+from asyncrgb.pipeline.memory import Memory, announce, create_memory, withdraw
 
 _PAGE: Final = mmap.PAGESIZE
 _RESERVE_STEP: Final = 4 * 2**20
@@ -65,6 +66,7 @@ class Arena:
         if extra:
             self._memory.reserve(self.beyond, extra)
         announce(self._memory)
+        self._end = finalize(self, _end, self._memory)  # also of one that nobody closes
         self._reserved = 0
         self._free = [Extent(0, self.capacity)]
         self._lock = Lock()
@@ -137,8 +139,7 @@ class Arena:
 
     def close(self) -> None:
         """Unmap and free the memory; no extent may be in use."""
-        withdraw(self._memory)
-        self._memory.close()
+        self._end()
 
     def _find(self, wanted: int) -> int | None:
         if wanted > self.capacity:
@@ -174,3 +175,8 @@ class Arena:
         self.capacity = self._reserved
         kept = (Extent(start, min(size, self._reserved - start)) for start, size in self._free)
         self._free = [extent for extent in kept if extent.size > 0]
+
+
+def _end(memory: Memory) -> None:
+    withdraw(memory)
+    memory.close()
