@@ -180,3 +180,24 @@ def test_an_arena_that_nobody_closes_gives_its_memory_back() -> None:
     del arena
     gc.collect()
     assert not os.path.lexists(link) or "asyncrgb" not in os.readlink(link)
+
+
+FORKING = """
+import os, sys
+from asyncrgb.pipeline.arena import Arena
+arena = Arena(2**20)
+extent = arena.lease(5)
+arena.view(extent, 5)[:] = b"whole"
+if not os.fork():
+    sys.exit()
+os.wait()
+print(bytes(arena.view(extent, 5)).decode())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_that_ends_leaves_the_memory_to_its_owner() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "whole\n"

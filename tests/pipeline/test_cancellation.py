@@ -75,7 +75,7 @@ class Torment:
         call = self._random.choice(
             [self._render, self._file, self._many, self._folder, self._count]
         )
-        way = self._random.choice([self._time_out, self._cancel, self._cancel_twice])
+        way = self._random.choice([self._time_out, self._cancel, self._cancel_twice, self._let_be])
         try:
             await way(lambda: call(slot))
             self.ends["done"] += 1
@@ -100,6 +100,9 @@ class Torment:
 
     async def _cancel_twice(self, call: Callable[[], Awaitable[None]]) -> None:
         await self._cancel(call, times=2)
+
+    async def _let_be(self, call: Callable[[], Awaitable[None]]) -> None:
+        await call()
 
     async def _render(self, _: int) -> None:
         assert await self._converter.render(self._data) == self._picture
@@ -191,4 +194,4 @@ def test_nothing_is_left_of_what_was_cancelled(
     assert not complaints, "a slow callback is not what is looked for here"
     assert torment.ends["timed out"] > COUNT / 10
     assert torment.ends["cancelled"] > COUNT / 4
-    assert torment.ends["done"] > 0
+    assert torment.ends["done"] > COUNT / 10

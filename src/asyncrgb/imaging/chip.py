@@ -74,15 +74,16 @@ def picture(
         data: the whole TIFF file.
         options: as for ``render``.
         limits: as for ``render``.
-        judge: whether to look at how the picture came out, which takes about as long.
+        judge: whether to look at how the picture came out, which takes longer than to render it.
 
     """
     global _recipe  # noqa: PLW0603 - a memory of one thing, replaced as a whole
     view = memoryview(data).cast("B")
     found, recipe = layout.find(view), _recipe
-    known = recipe is not None and not judge and recipe.suits(found, options, limits)
-    if recipe is not None and found is not None and known:
-        return Picture(recipe.render(view, found))
+    if found is not None and recipe is not None and not judge:
+        file = recipe.render(view, found, options, limits)
+        if file is not None:
+            return Picture(file)
     image = tiff.image_of(view, found, limits)
     values = Values(image, bands.choose(image, options), options)
     transfers = in_range.transfers(values)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.layout import Layout
     from asyncrgb.imaging.stretch import Tables, Transfer
     from asyncrgb.imaging.values import Values
-    from asyncrgb.options import Limits
+    from asyncrgb.options import Limits, RenderOptions
 
 
 class Recipe:
@@ -57,18 +57,19 @@ class Recipe:
             return None
         return cls(values, limits, tables)
 
-    def suits(self, found: Layout | None, options: object, limits: Limits) -> bool:
-        """Tell whether it goes for an image that lies in its file as ``found`` says."""
-        alike = found is not None and found.form is self._form
-        return alike and options is self._options and limits is self._limits
-
-    def render(self, data: memoryview, found: Layout) -> bytes:
-        """Render an image that it suits; as ``chip.render``."""
-        pixels: NDArray[Any] = (
-            tiff.image_of(data, found, self._limits).read(self._bands)
-            if found.start is None
-            else tiff.plain(data, found, self._bands)
-        )
+    def render(
+        self, data: memoryview, found: Layout, options: RenderOptions, limits: Limits
+    ) -> bytes | None:
+        """Render an image that lies in its file as ``found`` says; None if it is no such one."""
+        if found.form is not self._form or options is not self._options:
+            return None
+        if limits is not self._limits:
+            return None
+        shown = stretch.look_up(self._read(data, found), self._tables)
         file, level, quality = self._file
-        shown = stretch.look_up(pixels, self._tables)
         return encode.encode(shown, file, level=level, quality=quality)
+
+    def _read(self, data: memoryview, found: Layout) -> NDArray[Any]:
+        if found.start is None:
+            return tiff.image_of(data, found, self._limits).read(self._bands)
+        return tiff.plain(data, found, self._bands)

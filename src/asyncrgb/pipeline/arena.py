@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import os
 import sys
 from bisect import bisect_left
 from threading import Lock
@@ -66,7 +67,7 @@ class Arena:
         if extra:
             self._memory.reserve(self.beyond, extra)
         announce(self._memory)
-        self._end = finalize(self, _end, self._memory)  # also of one that nobody closes
+        self._end = finalize(self, _end, self._memory, os.getpid())  # also if nobody closes it
         self._reserved = 0
         self._free = [Extent(0, self.capacity)]
         self._lock = Lock()
@@ -177,6 +178,8 @@ class Arena:
         self._free = [extent for extent in kept if extent.size > 0]
 
 
-def _end(memory: Memory) -> None:
-    withdraw(memory)
-    memory.close()
+def _end(memory: Memory, owner: int) -> None:
+    """Give memory back, but not in a process that was forked meanwhile: it is not its own."""
+    if os.getpid() == owner:
+        withdraw(memory)
+        memory.close()

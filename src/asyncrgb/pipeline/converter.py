@@ -48,7 +48,8 @@ class Converter:
         options: how to render, where a call does not say otherwise.
         limits: how much of the machine to use.
         executor: where to render, instead of worker processes of its own: any
-            ``concurrent.futures.Executor`` on this machine. It is not shut down.
+            ``concurrent.futures.Executor``. It is not shut down. Where its workers cannot reach
+            the memory of this machine, images are sent to them.
         fsync: whether a picture that is said to be converted is to survive a power cut: each
             is brought to the disk before it gets its name, and its name after that. That
             costs some milliseconds for each on most disks.
@@ -100,7 +101,8 @@ class Converter:
             A file of the format of the options.
 
         Raises:
-            DecodeError, BandError, LimitError, EncodeError, WorkerCrashError: about this image.
+            DecodeError, BandError, LimitError, EncodeError, WorkerCrashError,
+                RenderTimeoutError: about this image.
             OptionsError: the stretch is that of a dataset.
             AsyncRgbError: there are no workers, or the Converter is being closed; so may all
                 that it does.

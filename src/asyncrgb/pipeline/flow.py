@@ -3,7 +3,8 @@
 Jobs are claimed one at a time by read hops, wait for a worker, are rendered in natural
 batches, wait for a write hop, and end as an outcome of their stream. Two semaphores bound
 it all: the bytes of the arena (nothing is read without an extent), and the batches in
-flight, one more than there are workers, so that none of them waits for the event loop.
+flight, one more than there are workers, so that none of them waits for the event loop. Single
+images from memory go past all that, with as many batches of their own.
 """
 
 from __future__ import annotations

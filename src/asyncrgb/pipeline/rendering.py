@@ -37,7 +37,6 @@ class Batch(NamedTuple):
         notes: place of the notes on them in the journal.
         staff: number of the workers that have it: how often they have been replaced.
         volume: bytes of the images.
-        pressing: whether somebody waits for them.
 
     """
 
@@ -45,14 +44,18 @@ class Batch(NamedTuple):
     notes: int
     staff: int
     volume: int
-    pressing: bool
+
+    @property
+    def pressing(self) -> bool:
+        """Whether somebody waits for the images."""
+        return self.tasks[0].pressing
 
 
 class Rendering:
     """Hands what has been read to the workers, one batch more than there are of them.
 
-    Images for which somebody waits stand in a line of their own, and go to the workers whatever
-    else these have: they wait for the ends of two batches at most, however long the other line.
+    Images for which somebody waits stand in a line of their own, of which as many batches may be
+    in flight besides: they wait for the ends of two batches at most, however long the other line.
 
     Args:
         means: where the images are.
@@ -132,14 +135,17 @@ class Rendering:
             while self._next(line) is not None and self._staff.at_work and self._may_send(line):
                 tasks, volume = self._take(line)
                 notes = self._journal.open(len(tasks))
-                batch = Batch(tasks, notes, self._staff.number, volume, line is self._pressing)
+                batch = Batch(tasks, notes, self._staff.number, volume)
                 self._in_flight[notes] = batch
                 self._background.spawn(self._render(batch))
 
     def _put_back(self, tasks: Iterable[Task]) -> None:
         """Let images that have been in line before be rendered first, in their order."""
         for task in reversed([*tasks]):
-            (self._pressing if task.pressing else self._ready).appendleft(task)
+            self._line_of(task).appendleft(task)
+
+    def _line_of(self, task: Task) -> deque[Task]:
+        return self._pressing if task.pressing else self._ready
 
     def _free(self, line: deque[Task]) -> int:
         """Count the workers that have no batch of this line."""
@@ -257,6 +263,6 @@ class Rendering:
         for task in (*after.suspects, *after.whole, *after.spoilt):
             task.alone = True
         for task in (*after.suspects, *after.whole):
-            (self._pressing if task.pressing else self._ready).append(task)
+            self._line_of(task).append(task)
         self._put_right(after)
         self.dispatch()
