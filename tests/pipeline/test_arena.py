@@ -182,6 +182,20 @@ def test_an_arena_that_nobody_closes_gives_its_memory_back() -> None:
     assert not os.path.lexists(link) or "asyncrgb" not in os.readlink(link)
 
 
+def test_who_presses_needs_only_the_bytes() -> None:
+    arena = Arena(3 * PAGE, most=1)
+    first = arena.lease(PAGE)
+    assert arena.lease(PAGE) is None
+    second = arena.lease(PAGE, pressing=True)
+    assert first is not None
+    assert second is not None
+    arena.give_back(first)
+    assert arena.full, "there is one too many no more, but as many as there may be"
+    assert arena.lease(3 * PAGE, pressing=True) is None
+    arena.give_back(second)
+    arena.close()
+
+
 FORKING = """
 import os, sys
 from asyncrgb.pipeline.arena import Arena

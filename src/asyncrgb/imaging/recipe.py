@@ -2,14 +2,15 @@
 
 To work it out takes a tenth of the time of a chip, and to come to the same conclusions with all
 due checks half of that; so the last recipe is remembered (``chip``). It holds for images that
-differ from each other in nothing but their pixels and in where these lie.
+differ from each other in nothing but their pixels and in where these lie. How these are compressed
+is looked at each time; what is not compressed can be no larger than its file.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from asyncrgb.imaging import bands, encode, refusals, stretch, tiff
+from asyncrgb.imaging import bands, encode, stretch, tiff
 from asyncrgb.options import PercentileStretch
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ class Recipe:
     def of(cls, values: Values, limits: Limits, transfers: Sequence[Transfer]) -> Recipe | None:
         """Make one of what goes for ``values``; None if that depends on more than their form."""
         options, form = values.options, values.image.form
-        if not refusals.is_harmless(form):
-            return None
         if options.alpha or options.worldfile or options.format == "tiff" or options.unscale:
             return None
         if isinstance(options.stretch, PercentileStretch) or values.inverted or values.masked:

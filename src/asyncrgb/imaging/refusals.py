@@ -28,22 +28,13 @@ def check_size(form: Form, segment: tuple[int, int], size: int, limits: Limits) 
         )
     if limits.max_bands and form.bands > limits.max_bands:
         raise LimitError(too_many_bands(str(form.bands), limits))
-    decoded = _decoded(pixels, form)
+    decoded = pixels * max(_PICTURE, form.bands * form.dtype.itemsize)
     if limits.max_expansion and decoded > _HARMLESS and decoded > limits.max_expansion * size:
         raise LimitError(
             f"a file of {size} bytes that declares {decoded} bytes of pixels: "
             f"raise Limits.max_expansion (--limit-expansion) above {decoded // size} if it is to "
             "be trusted"
         )
-
-
-def is_harmless(form: Form) -> bool:
-    """Tell whether an image is so small that its file may have any size."""
-    return _decoded(form.height * form.width, form) <= _HARMLESS
-
-
-def _decoded(pixels: int, form: Form) -> int:
-    return pixels * max(_PICTURE, form.bands * form.dtype.itemsize)
 
 
 def too_many_bands(count: str, limits: Limits) -> str:
