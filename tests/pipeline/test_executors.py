@@ -11,7 +11,9 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import loky
@@ -20,7 +22,7 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster
 
-import asyncrgb
+import asyncrgb.imaging
 from asyncrgb import (
     AsyncRgbError,
     Converter,
@@ -80,8 +82,11 @@ def somebody_else() -> Executor:
 
 
 def become_somebody_else() -> None:
-    import asyncrgb.imaging.chip  # noqa: F401, PLC0415 - that user may not be able to read it
-
+    # That user may not be able to read any code: all that will be needed is loaded before.
+    for each in walk_packages(asyncrgb.imaging.__path__, "asyncrgb.imaging."):
+        import_module(each.name)
+    for name in ("tifffile", "imagecodecs._lzma", "xml.etree.ElementTree"):
+        import_module(name)
     os.setuid(NOBODY)
 
 

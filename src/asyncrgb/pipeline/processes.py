@@ -2,9 +2,10 @@
 
 ``ProcessPoolExecutor`` feeds them, and notices when one dies. But it ends them by asking, or
 by SIGTERM, and then waits for as long as it takes: for ever, if one is stopped. If one dies in
-the middle of an answer, it waits for the rest of that. And if the fork server has been killed,
-it takes workers for dead that are not. So somebody watches over it: what does not go in time is
-killed, and each worker holds one end of a pipe, which is at its end when the last one is gone.
+the middle of an answer, it waits for the rest of that; some versions, if it dies in the middle
+of an order, for room for the rest. And if the fork server has been killed, it takes workers for
+dead that are not. So somebody watches over it: what does not go in time is killed, and each
+worker holds one end of a pipe, which is at its end when the last one is gone.
 """
 
 from __future__ import annotations
@@ -153,15 +154,17 @@ class Processes:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """End the pipe of the answers, in case it ends in the middle of one.
+        """End both pipes on this side, in case one is in the middle of an order or an answer.
 
-        Who waits for the rest would do so for ever: the pipe stays open on this side.
+        Who waits for its rest, or for room for it, would do so for ever. Orders are large where
+        images go with them; from Python 3.11.5 on the executor sees to that pipe itself.
         """
+        orders = getattr(self.executor, "_call_queue", None)
         answers = getattr(self.executor, "_result_queue", None)
-        writer = getattr(answers, "_writer", None)
-        if writer is not None:
-            with suppress(OSError), self._hanging_up:  # closed twice at once, it fails once
-                writer.close()
+        for end in (getattr(orders, "_reader", None), getattr(answers, "_writer", None)):
+            if end is not None:
+                with suppress(OSError), self._hanging_up:  # closed twice at once, it fails once
+                    end.close()
 
 
 @contextmanager
