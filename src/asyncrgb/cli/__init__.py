@@ -25,6 +25,7 @@ from asyncrgb.errors import AsyncRgbError, OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 USAGE_ERROR = 2
 FAILED = 1
@@ -86,13 +87,24 @@ def _told(error: Exception) -> int:
 def _flushed(code: int) -> int:
     """Let go what is left for stdout; that it cannot be written is an error, unless it is a pipe.
 
-    Left to the interpreter, it would be a traceback.
+    Left to the interpreter, it would be a traceback; what is left for stderr, exit code 120.
     """
     try:
-        sys.stdout.flush()
+        _flush(sys.stdout)
     except OSError as error:
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         problem = to_stdout(error)
         return code if is_unread(problem) else code or _told(problem)
+    finally:
+        with suppress(OSError):
+            _flush(sys.stderr)
     return code
+
+
+def _flush(stream: TextIO) -> None:
+    """Write what is left for a stream, or drop it and raise the OSError that says why."""
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
