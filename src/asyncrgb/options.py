@@ -23,6 +23,7 @@ Range: TypeAlias = tuple[float, float]
 Scope: TypeAlias = Literal["image", "dataset"]
 Rounding: TypeAlias = Literal["down", "nearest"]
 NoData: TypeAlias = float | Literal["auto", "none"]
+Overview: TypeAlias = int | Literal["auto", "none"]
 
 DEFAULT_BANDS: Final = (4, 3, 2)
 _COUNTS: Final = (1, 3)  # of bands shown: grey, RGB
@@ -192,6 +193,11 @@ class RenderOptions:
         compress_level: 0 (stored) to 9 (smallest), of PNG and TIFF; 1 is the fastest that
             compresses. Of WebP it is the effort; JPEG has none.
         worldfile: write where the picture lies beside it, in a world file.
+        max_size: longest side of the picture, in pixels; a larger image is made smaller, each
+            pixel the mean of those it covers, as far as they are data. None: as large as it is.
+        overview: which smaller copy in the file is taken instead of the image: "auto": with
+            ``max_size`` the smallest one that is at least as large; "none": never one; 0 the
+            first, 1 the second, and so on.
 
     Raises:
         OptionsError: a value cannot be used, or two exclude each other; the message says what
@@ -214,10 +220,13 @@ class RenderOptions:
     quality: int | None = None
     compress_level: int = _COMPRESS_LEVEL
     worldfile: bool = False
+    max_size: int | None = None
+    overview: Overview = "auto"
 
     def __post_init__(self) -> None:
         self._check_choice_of_bands()
         self._check_stretch()
+        self._check_size()
         self._check_values()
         self._check_format()
         self._check_samples()
@@ -243,6 +252,16 @@ class RenderOptions:
             ranges in (1, len(self.bands or DEFAULT_BANDS)),
             f"scale: {ranges} ranges for {len(self.bands or DEFAULT_BANDS)} bands: "
             "give one, or one for each",
+        )
+
+    def _check_size(self) -> None:
+        _check(
+            self.max_size is None or (_is_whole(self.max_size) and self.max_size >= 1),
+            f"max size {self.max_size!r}: give a whole number of pixels, 1 or more",
+        )
+        _check(
+            self.overview in ("auto", "none") or (_is_whole(self.overview) and self.overview >= 0),  # type: ignore[operator] # a number by then
+            f"overview {self.overview!r}: give auto, none, or a number, 0 for the first",
         )
 
     def _check_values(self) -> None:

@@ -307,7 +307,10 @@ def test_no_data_may_be_no_number(handmade_tiff: Write) -> None:
 
 @pytest.mark.parametrize(
     ("extra", "alpha"),
-    [([], None), ([0], None), ([2], 3), ([1], 3), ([0, 2], 3), ([2, 0], 2), ([0, 0, 0], None)],
+    [
+        *[([], None), ([0], None), ([2], 3), ([1], 3), ([0, 2], 3), ([2, 0], 2), ([0, 0, 0], None)],
+        *[([1, 0, 0, 0, 0, 0], None), ([1, 0, 0, 0, 2], 3)],  # more than there are bands
+    ],
 )
 def test_finds_the_band_of_transparency(
     handmade_tiff: Write, extra: list[int], alpha: int | None

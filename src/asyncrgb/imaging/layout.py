@@ -281,8 +281,11 @@ def _form(order: str, values: Mapping[int, Sequence[int]], nodata: bytes) -> For
 
 def alpha_band(count: int, extra_samples: Sequence[int]) -> int | None:
     """Find the band that ExtraSamples, which are the last of ``count``, declare as alpha."""
-    first = count - len(extra_samples) + 1
-    return next((first + i for i, kind in enumerate(extra_samples) if kind in _ALPHAS), None)
+    first = count - len(extra_samples) + 1  # below 1 where more are declared than there are
+    return next(
+        (first + i for i, kind in enumerate(extra_samples) if kind in _ALPHAS and first + i > 0),
+        None,
+    )
 
 
 def number(text: bytes) -> float | None:
