@@ -7,19 +7,28 @@ in. The contenders take turns, round after round, so that whatever else the mach
 all of them. A round ahead of the timed ones samples memory and gets everything warm. Needs
 the dependency group ``bench``, and Linux for memory; contenders whose packages are missing
 are left out.
+
+    python scripts/benchmark.py --scenes --rounds 3
+
+The same for large TIFFs, each made into one PNG: seconds, memory, size, pixels, and how much
+of the source is read. ``--small 1098x1098 --large 1098x1098`` is a quick run.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import command_line
-from benchmarks import chips, measure, report
+from benchmarks import chips, measure, report, scenes
 from benchmarks.contenders import ASYNCRGB, CONTENDERS, Contender, earlier
+from benchmarks.scenes_contenders import CONTENDERS as SCENE_CONTENDERS
+from benchmarks.scenes_kinds import KINDS, USUAL
 from benchmarks.trial import Run, Track
 from command_line import names_of, positive
 
@@ -35,9 +44,15 @@ _ALONE_RUNS: Final = 10
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark; return 1 if a contender failed."""
-    options = _parser().parse_args(arguments)
-    count = 1 if options.mode is _alone else options.count
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    known = SCENE_CONTENDERS if options.scenes else CONTENDERS
+    for name in set(options.only or ()) - known.keys():
+        parser.error(f"--only: no {name!r} {'on' if options.scenes else 'but on'} scenes")
     measure.adopt_orphans()
+    if options.scenes:
+        return _scenes(options, arguments)
+    count = 1 if options.mode is _alone else options.count
     with chips.work_folder(options.work, count) as work:
         source, what = chips.prepare(options.source, work, count, options.stored)
         facts = report.header(
@@ -49,6 +64,18 @@ def main(arguments: Sequence[str]) -> int:
         print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), flush=True)
         mode: Mode = options.mode
         return mode(Track(work, source, options.workers), options, facts)
+
+
+def _scenes(options: Options, arguments: Sequence[str]) -> int:
+    """Compare on large TIFFs; return 1 if a contender failed."""
+    room = scenes.room(options.kinds, options.small, options.large)
+    with chips.work_folder(options.work, room // chips.CHIP_BYTES) as work:
+        kept = Path(options.source).resolve() if options.source else work
+        facts = report.header(arguments, folder=chips.described(work), workers=options.workers)
+        print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), flush=True)
+        sizes = options.small, options.large
+        course = scenes.Course(work, kept, *sizes, options.workers, options.rounds)
+        return scenes.compare(course, options.kinds, options.only)
 
 
 def _compare(track: Track, options: Options, facts: Facts) -> int:
@@ -152,16 +179,18 @@ def _say(text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    names = "".join(f"\n  {its.name:22} {its.does}" for its in CONTENDERS.values())
+    listed = (CONTENDERS, SCENE_CONTENDERS, KINDS)
+    names = ["".join(f"\n  {its.name:22} {its.does}" for its in every.values()) for every in listed]
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").partition("\n")[0],
-        epilog=f"contenders:{names}",
+        epilog="contenders:{}\n\ncontenders on scenes:{}\n\nkinds of scenes:{}".format(*names),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     _add_amounts(parser)
     _add_places(parser)
     _add_modes(parser)
+    _add_scenes(parser)
     return parser
 
 
@@ -190,7 +219,7 @@ def _add_amounts(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--only",
-        type=names_of(CONTENDERS),
+        type=names_of(CONTENDERS | SCENE_CONTENDERS),
         metavar="NAME,NAME",
         help="these contenders",
     )
@@ -205,7 +234,10 @@ def _add_amounts(parser: argparse.ArgumentParser) -> None:
 def _add_places(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
-        "--source", type=_folder, metavar="DIR", help="class folders with TIFFs, which are repeated"
+        "--source",
+        type=_folder,
+        metavar="DIR",
+        help="class folders with TIFFs, which are repeated; with --scenes where those are kept",
     )
     add(
         "--stored",
@@ -229,6 +261,34 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     for flag, mode in each.items():
         doc = (mode.__doc__ or "").removesuffix(".")
         modes.add_argument(flag, action="store_const", dest="mode", const=mode, help=doc)
+
+
+def _add_scenes(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("scenes").add_argument
+    add("--scenes", action="store_true", help="compare on large TIFFs instead of chips")
+    add(
+        "--kinds",
+        type=names_of(KINDS),
+        default=USUAL,
+        metavar="NAME,NAME",
+        help=f"default: {','.join(USUAL)}",
+    )
+    sizes = {"small": "5490x5490", "large": "10980x10980"}
+    for name, size in sizes.items():
+        add(
+            f"--{name}",
+            type=_size,
+            default=size,
+            metavar="WIDTHxHEIGHT",
+            help=f"size of {name} scenes (default: %(default)s)",
+        )
+
+
+def _size(text: str) -> tuple[int, int]:
+    parsed = re.fullmatch(r"(\d+)x(\d+)", text)
+    if parsed is None:
+        raise argparse.ArgumentTypeError(f"{text}: give WIDTHxHEIGHT")
+    return int(parsed[1]), int(parsed[2])
 
 
 def _folder(text: str) -> str:

@@ -25,7 +25,13 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.formats": frozenset(),
     "asyncrgb.machine": frozenset(),
     "asyncrgb.options": frozenset(
-        {"asyncrgb.errors", "asyncrgb.formats", "asyncrgb.machine", "asyncrgb.sensors"}
+        {
+            "asyncrgb.errors",
+            "asyncrgb.formats",
+            "asyncrgb.machine",
+            "asyncrgb.sensors",
+            "asyncrgb.settings",
+        }
     ),
     "asyncrgb.exposure": frozenset({"asyncrgb.options"}),
     "asyncrgb.imaging": frozenset(
@@ -39,6 +45,8 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     ),
     "asyncrgb.sample": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
     "asyncrgb.sensors": frozenset({"asyncrgb.errors"}),
+    "asyncrgb.settings": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
+    "asyncrgb.tuning": frozenset({FACE, "asyncrgb.errors", "asyncrgb.options"}),
     "asyncrgb.pipeline": frozenset(
         {
             "asyncrgb.errors",
@@ -55,8 +63,11 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.errors",
             "asyncrgb.exposure",
             "asyncrgb.formats",
+            "asyncrgb.machine",
             "asyncrgb.options",
             "asyncrgb.sensors",
+            "asyncrgb.settings",
+            "asyncrgb.tuning",
         }
     ),
     "asyncrgb.__main__": frozenset({"asyncrgb.cli"}),

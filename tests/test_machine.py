@@ -191,3 +191,21 @@ def test_the_affinity_of_a_process_counts() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
+
+
+def test_what_is_granted_is_told_apart(tmp_path: Path) -> None:
+    box = Machine(tmp_path)
+    affinity = len(os.sched_getaffinity(0))
+    assert machine.granted(str(tmp_path)) == (affinity, None, 8 * 2**30)
+    box.new("/a")
+    box.write("sys/fs/cgroup/a/cpu.max", "150000 100000\n")
+    box.write("sys/fs/cgroup/a/memory.max", f"{512 * MIB}\n")
+    assert machine.granted(str(tmp_path)) == (affinity, 2, 512 * MIB)
+
+
+def test_a_quota_that_is_none_is_none(tmp_path: Path) -> None:
+    box = Machine(tmp_path)
+    box.old("/a")
+    box.write("sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "-1\n")
+    box.write("sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n")
+    assert machine.granted(str(tmp_path)).quota is None

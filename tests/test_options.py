@@ -36,6 +36,7 @@ EXAMPLES: list[Options] = [
     RenderOptions(unscale=True, offset=-1000, nodata=0, alpha=True, bit_depth=16, worldfile=True),
     RenderOptions(nodata=-9999, format="webp", quality=100),
     RenderOptions(bands=(8, 4, 3), stretch=FixedStretch(1, 2), compress_level=9),
+    RenderOptions(max_size=1024, overview=0),
     Limits(),
     Limits(workers=3, reads=1, writes=2, memory=2**20, batch=4, max_pixels=0),
 ]
@@ -58,6 +59,8 @@ def test_the_defaults_are_those_of_the_tutorial() -> None:
         "quality": None,
         "compress_level": 1,
         "worldfile": False,
+        "max_size": None,
+        "overview": "auto",
     }
     assert dataclasses.asdict(FixedStretch()) == {"low": 0, "high": 4000}
     assert RenderOptions().output_range == (0, 255)
@@ -74,7 +77,7 @@ def test_the_default_limits() -> None:
     assert dataclasses.asdict(Limits()) == {
         "workers": None,
         "reads": 64,
-        "writes": 8,
+        "writes": 64,
         "memory": 128 * 2**20,
         "batch": 64,
         "max_pixels": 2**28,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from imagecodecs import tiff_decode
 
 from asyncrgb import RenderOptions
-from asyncrgb.imaging import png, stretch
+from asyncrgb.imaging import stretch
 from asyncrgb.imaging.stretch import Transfer
+from asyncrgb.imaging.writing import png
 from benchmarks.ceiling import spread
 
 if TYPE_CHECKING:

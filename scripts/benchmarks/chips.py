@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 REAL: Final = Path(__file__).parents[3] / "shared" / "data" / "eurosat"
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - mkdtemp makes the folder in it
 _TMPFS: Final = "tmpfs"
-_CHIP_BYTES: Final = 150_000  # input and output, in whole pages
+CHIP_BYTES: Final = 150_000
+"""A chip and its picture, in whole pages."""
+
 _SPARE_BYTES: Final = 2**30
 _SAMPLES: Final = 2000
 
@@ -57,7 +59,7 @@ def described(work: Path) -> str:
 @contextmanager
 def work_folder(parent: str | None, count: int) -> Iterator[Path]:
     """Make a fresh folder in ``parent``, by default where ``count`` chips fit into memory."""
-    fast = _SHARED_MEMORY if _fits(count * _CHIP_BYTES + _SPARE_BYTES) else None
+    fast = _SHARED_MEMORY if _fits(count * CHIP_BYTES + _SPARE_BYTES) else None
     folder = tempfile.mkdtemp(prefix="asyncrgb-benchmark-", dir=parent or fast)
     try:
         yield Path(folder).resolve()

@@ -94,13 +94,17 @@ def table(lines: Sequence[Figures]) -> str:
         *("contender", "files", "chips/s", "min-max", "asyncrgb is", "CPU µs/chip"),
         *("peak MB", "PNG mean", "median", "pixels"),
     )
-    rows = [head, *map(_cells, lines)]
+    shown = laid_out([head, *map(_cells, lines)])
+    if len({line.files for line in lines}) > 1:
+        shown += ["", "Not all were given as many files: start-up weighs more on fewer."]
+    return "\n".join(shown)
+
+
+def laid_out(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table, the first of ``rows`` as its head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rules = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    laid_out = [_line(row, widths) for row in (head, rules, *rows[1:])]
-    if len({line.files for line in lines}) > 1:
-        laid_out += ["", "Not all were given as many files: start-up weighs more on fewer."]
-    return "\n".join(laid_out)
+    return [_line(row, widths) for row in (rows[0], rules, *rows[1:])]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from asyncrgb.exposure import Exposure
     from asyncrgb.formats import FORMATS
-    from asyncrgb.imaging import render
+    from asyncrgb.imaging.chip import render
     from asyncrgb.imaging.describing import describe
     from asyncrgb.imaging.description import BandDescription, Description
     from asyncrgb.imaging.statistics import Statistics
@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.events import (
         Event,
         MemoryReduced,
+        SceneAdvanced,
         WorkersFailed,
         WorkersReplaced,
         WorkersStarted,
     )
+    from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.outcomes import (
         Converted,
         Counters,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.plan import count_sources
     from asyncrgb.pipeline.pool import SerialExecutor
     from asyncrgb.sample import write_samples
+    from asyncrgb.sample.scene import write_scene
     from asyncrgb.sensors import COMPOSITES, SENSORS, Sensor
 
 __all__ = [
@@ -77,6 +80,7 @@ __all__ = [
     "Exposure",
     "Failed",
     "FixedStretch",
+    "Insight",
     "Job",
     "LimitError",
     "Limits",
@@ -89,6 +93,7 @@ __all__ = [
     "RenderOptions",
     "RenderTimeoutError",
     "Report",
+    "SceneAdvanced",
     "Sensor",
     "SerialExecutor",
     "Statistics",
@@ -105,6 +110,7 @@ __all__ = [
     "render",
     "run",
     "write_samples",
+    "write_scene",
 ]
 
 _HOMES = {
@@ -120,14 +126,18 @@ _HOMES = {
     "options": "PRESETS FixedStretch Limits PercentileStretch RenderOptions",
     "pipeline.converter": "Converter",
     "pipeline.doors": "convert measure run",
-    "pipeline.events": "Event MemoryReduced WorkersFailed WorkersReplaced WorkersStarted",
+    "pipeline.events": (
+        "Event MemoryReduced SceneAdvanced WorkersFailed WorkersReplaced WorkersStarted"
+    ),
+    "pipeline.insight": "Insight",
     "pipeline.outcomes": (
         "Converted Counters Failed Job Measured Outcome Pending Report Trace UpToDate"
     ),
     "pipeline.plan": "count_sources",
     "pipeline.pool": "SerialExecutor",
-    "imaging": "render",
+    "imaging.chip": "render",
     "sample": "write_samples",
+    "sample.scene": "write_scene",
     "sensors": "COMPOSITES SENSORS Sensor",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Controller = Literal["cpu", "memory"]
 
 _UNKNOWN: Final = sys.maxsize  # more than any limit
+_MANY: Final = 2**20  # processors that nobody has
 
 
 def processors(root: str = "/") -> int:
@@ -43,6 +44,32 @@ def memory(root: str = "/") -> int:
     """
     limits = (_memory_limit(root, group) for group in _groups(root, "memory"))
     return min([_physical_memory(root), *limits])
+
+
+class Granted(NamedTuple):
+    """What this process may use.
+
+    Attributes:
+        affinity: processors on which it may run.
+        quota: processors that it may keep busy, rounded up; None: no control group limits that.
+        memory: bytes.
+
+    """
+
+    affinity: int
+    quota: int | None
+    memory: int
+
+
+def granted(root: str = "/") -> Granted:
+    """Tell what ``processors`` and ``memory`` follow from.
+
+    Args:
+        root: the folder in which ``proc`` and ``sys`` are.
+
+    """
+    quota = min((_quota(root, group) for group in _groups(root, "cpu")), default=_UNKNOWN)
+    return Granted(_affinity(), quota if quota < _MANY else None, memory(root))
 
 
 class _Group(NamedTuple):

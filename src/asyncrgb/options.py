@@ -18,6 +18,8 @@ from asyncrgb.formats import FORMATS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from _typeshed import StrPath
+
 Band: TypeAlias = int | str
 Range: TypeAlias = tuple[float, float]
 Scope: TypeAlias = Literal["image", "dataset"]
@@ -34,6 +36,7 @@ _MAX_QUALITY: Final = 100
 _MAX_READS: Final = 4096
 _MAX_MEMORY: Final = 2**48
 _MIN_MEMORY: Final = 2**20
+_SMALL: Final = 2**20  # bytes of an image that is no scene, however many workers there are
 _SHORTEST: Final = 0.001  # seconds
 _LONGEST: Final = 10**7
 
@@ -399,7 +402,7 @@ class Limits:
 
     workers: int | None = None
     reads: int = 64
-    writes: int = 8
+    writes: int = 64
     memory: int = 128 * 2**20
     batch: int = 64
     max_pixels: int = 2**28
@@ -444,7 +447,34 @@ class Limits:
             "or 0 for no limit",
         )
 
+    @classmethod
+    def from_file(cls, path: StrPath) -> Limits:
+        """Read a settings file, as ``asyncrgb tune --save`` writes it.
+
+        Args:
+            path: of a TOML file with one table, ``[limits]``, whose keys are the names above;
+                amounts of memory may be text such as "32M". What it does not name is as by
+                default.
+
+        Raises:
+            OptionsError: it is no such file, names what there is not, or a value cannot be used.
+            OSError: it cannot be read.
+
+        """
+        from asyncrgb.settings import read_limits  # noqa: PLC0415 - it opens files; this does not
+
+        return read_limits(path)
+
     @property
     def worker_count(self) -> int:
         """Number of workers: ``workers``, or the processors this process may keep busy."""
         return self.workers or machine.processors()
+
+    @property
+    def share(self) -> int:
+        """Bytes of the largest image that is handled whole, as a file and decoded.
+
+        With twice as many as there are workers under way, and two more, ``memory`` is full.
+        """
+        fair = self.memory // (2 * (self.worker_count + 1))
+        return max(fair, min(self.memory // 4, _SMALL))

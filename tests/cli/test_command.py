@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -271,7 +273,23 @@ def test_quiet_and_verbose(data: Path, tmp_path: Path) -> None:
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     verbose = asyncrgb_command(data, tmp_path / "out", "--verbose")
     assert "memory=134217728" in verbose.stderr
+    assert re.search(
+        r"^asyncrgb: workers +\d+  one for each processor: \d", verbose.stderr, re.MULTILINE
+    )
+    assert "asyncrgb: bottleneck: none: no image was rendered" in verbose.stderr
     assert "30 up to date" in verbose.stdout
+
+
+def test_insight_is_written_as_json(data: Path, tmp_path: Path) -> None:
+    done = asyncrgb_command(
+        data, tmp_path / "out", "--insight", tmp_path / "run.json", "-v", "--workers", "1"
+    )
+    found = json.loads((tmp_path / "run.json").read_text())
+    assert (found["images"], found["workers"], found["writes"]) == (30, 1, 64)
+    assert f"bottleneck: {found['bottleneck']}" in done.stderr
+    refused = asyncrgb_command(data, tmp_path / "out2", "--insight", tmp_path / "no" / "run.json")
+    assert refused.returncode == 2
+    assert not (tmp_path / "out2").exists()
 
 
 def test_names_may_be_in_any_case(data: Path, tmp_path: Path) -> None:

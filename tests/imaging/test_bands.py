@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from asyncrgb.errors import BandError
-from asyncrgb.imaging import tiff
 from asyncrgb.imaging.bands import Choice, choose
+from asyncrgb.imaging.reading import tiff
 from asyncrgb.options import Limits, RenderOptions
 from asyncrgb.sensors import SENSORS
 

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from asyncrgb.errors import BandError, DecodeError, LimitError
-from asyncrgb.imaging import render
+from asyncrgb.imaging.chip import render
 from asyncrgb.options import FixedStretch, Limits, RenderOptions
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncrgb.errors import BandError, OptionsError
-from asyncrgb.imaging import in_range, tiff
+from asyncrgb.imaging import in_range
 from asyncrgb.imaging.bands import choose
+from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.values import Values
 from asyncrgb.options import FixedStretch, Limits, PercentileStretch, RenderOptions

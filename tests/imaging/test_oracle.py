@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from asyncrgb.errors import AsyncRgbError
-from asyncrgb.imaging import tiff
+from asyncrgb.imaging.reading import tiff
 from asyncrgb.options import Limits
 
 rasterio = pytest.importorskip("rasterio", reason="the oracle, rasterio, is not installed")

@@ -17,8 +17,7 @@ from PIL import Image
 
 from asyncrgb.errors import BandError, DecodeError, LimitError
 from asyncrgb.imaging import chip as renderer
-from asyncrgb.imaging import render
-from asyncrgb.imaging.chip import picture
+from asyncrgb.imaging.chip import picture, render
 from asyncrgb.options import PRESETS, FixedStretch, Limits, PercentileStretch, RenderOptions
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from asyncrgb.imaging import tiff
 from asyncrgb.imaging.bands import Choice, choose
+from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.stretch import Affine
 from asyncrgb.imaging.values import Values
 from asyncrgb.options import Limits, RenderOptions

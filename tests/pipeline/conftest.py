@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 import uvloop
+
+# Each test starts workers of its own; what they import is loaded once for all of them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"])
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -13,15 +13,17 @@ from typing import Any
 
 from asyncrgb import SerialExecutor
 from asyncrgb.pipeline.arena import Arena, Extent
+from asyncrgb.pipeline.storage import LocalFiles
 from asyncrgb.pipeline.worker import Answer, Order, Rich, TooLarge
 
 
-class FakeStorage:
+class FakeStorage(LocalFiles):
     """Files in memory that take their time; a path that is not there is missing."""
 
     def __init__(
         self, files: dict[str, bytes], seconds: float = 0, write_seconds: float = 0
     ) -> None:
+        super().__init__()
         self.files = files
         self.seconds = seconds
         self.write_seconds = write_seconds

@@ -10,8 +10,10 @@ import pytest
 
 from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
-from asyncrgb.pipeline.crew import Crew, Demand
+from asyncrgb.pipeline.crew import Crew
 from asyncrgb.pipeline.means import Means, Threads
+from asyncrgb.pipeline.shift import Shift
+from asyncrgb.pipeline.strength import Demand
 from tests.pipeline.doubles import FakeStorage
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Errand:
 
     def demand(self) -> Demand:
         self.most_members = max(self.most_members, len(self.crew or ()))
-        return Demand.MORE if self.left else Demand.LESS
+        return Demand.MORE if self.left else Demand.NONE
 
 
 async def work(errand: Errand, limit: int) -> list[BaseException]:
@@ -53,6 +55,7 @@ async def work(errand: Errand, limit: int) -> list[BaseException]:
     crew = Crew(
         step=errand.step,
         demand=errand.demand,
+        things=lambda: len(errand.left),
         deliver=errand.done.extend,
         limit=limit,
         means=Means(arena, FakeStorage({}), threads, background),
@@ -121,3 +124,28 @@ def test_the_limit_holds_whatever_it_is(limit: int, run: Run) -> None:
     run(work(errand, limit=limit))
     assert errand.most_members == limit
     assert errand.most_at_once <= limit
+
+
+def test_what_is_done_in_a_shift_counts_until_somebody_has_heard_of_it() -> None:
+    left = [1, 2, 3]
+    shift: Shift[int] = Shift(lambda: left.pop() if left else None, lambda: len(left))
+    assert shift.work() is False
+    assert shift.done == 3
+    things, quickest = shift.collect()
+    assert (things, shift.done) == ([3, 2, 1], 0)
+    assert 0 <= quickest <= shift.latency <= shift.seconds
+    assert shift.collect() == ([], float("inf"))
+
+
+def test_nobody_begins_what_there_is_no_room_for() -> None:
+    shift: Shift[int] = Shift(lambda: 1, lambda: -1)
+    assert shift.work() is False
+    assert shift.collect()[0] == []
+
+
+def test_one_leaves_for_each_that_is_to_leave() -> None:
+    shift: Shift[int] = Shift(lambda: 1, lambda: 1)
+    shift.leaving = 1
+    assert shift.work() is False
+    assert shift.leaving == 0
+    assert shift.done == 1

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from asyncrgb.pipeline.arena import Arena
-from asyncrgb.pipeline.files import LocalFiles, bare, write_atomically
+from asyncrgb.pipeline.files import bare, write_atomically
+from asyncrgb.pipeline.storage import LocalFiles
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 107_244])

@@ -27,5 +27,20 @@ def test_what_nobody_noted_changes_nothing() -> None:
     pace = Pace()
     before = pace.most_bytes
     pace.note(0, 1)
+    pace.note(0, 0)
     pace.note(1000, 0)
     assert pace.most_bytes == before > 0
+
+
+def test_a_worker_that_was_held_up_gets_batches_again() -> None:
+    pace = Pace()
+    usual = pace.most_bytes
+    for _ in range(30):
+        pace.note(1000, 10)
+    assert pace.most_bytes == 1, "one image at a time, of which nothing is known"
+    batches = 0
+    while pace.most_bytes < usual:
+        pace.note(0, 0)
+        batches += 1
+    assert batches < 500
+    assert pace.most_bytes == usual, "nobody hopes for more than what is usual"

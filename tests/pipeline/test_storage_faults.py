@@ -23,10 +23,10 @@ import asyncrgb
 from asyncrgb import Converted, Failed, Limits, Outcome, RenderOptions, Report, SerialExecutor
 from asyncrgb.pipeline import files, plan
 from asyncrgb.pipeline.arena import Arena, Extent
-from asyncrgb.pipeline.files import LocalFiles
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.folder import Terms, convert_folder
 from asyncrgb.pipeline.run import Brake
+from asyncrgb.pipeline.storage import LocalFiles
 from tests.pipeline.conftest import Run as RunIt
 
 ONE = Limits(workers=1, batch=4, reads=1, writes=1)
@@ -182,7 +182,7 @@ def test_other_errors_cost_their_file_only(
 def test_too_few_file_descriptors_cost_files_and_not_the_run(few: Path, tmp_path: Path) -> None:
     code = (
         "import asyncio, errno, os, resource, sys, asyncrgb\n"
-        "from asyncrgb.pipeline.files import LocalFiles\n"
+        "from asyncrgb.pipeline.storage import LocalFiles\n"
         "read, held = LocalFiles.read_into, []\n"
         "def greedy(self, arena, path):\n"
         "    if 'River_2' not in path: return read(self, arena, path)\n"
@@ -201,7 +201,7 @@ def test_too_few_file_descriptors_cost_files_and_not_the_run(few: Path, tmp_path
 def test_a_limit_of_file_size_costs_the_picture(few: Path, tmp_path: Path) -> None:
     code = (
         "import asyncio, resource, sys, asyncrgb\n"
-        "from asyncrgb.pipeline.files import LocalFiles\n"
+        "from asyncrgb.pipeline.storage import LocalFiles\n"
         "write = LocalFiles.write\n"
         "def limited(self, path, data):\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, -1))\n"
@@ -246,7 +246,7 @@ def test_a_source_that_is_changed_while_it_is_read_is_a_failure(  # noqa: PLR091
 ) -> None:
     path = few / "River_5.tif"
     os.truncate(path, size or path.stat().st_size)
-    fill = files._fill  # noqa: SLF001 - the moment at which it has to happen
+    fill = files.fill  # the moment at which it has to happen
 
     def change_and_fill(fd: int, view: memoryview, status: os.stat_result) -> None:
         if os.path.samestat(os.fstat(fd), path.stat()):
@@ -257,7 +257,7 @@ def test_a_source_that_is_changed_while_it_is_read_is_a_failure(  # noqa: PLR091
                     file.write(change)
         fill(fd, view, status)
 
-    monkeypatch.setattr(files, "_fill", change_and_fill)
+    monkeypatch.setattr(files, "fill", change_and_fill)
     report = run(serial(few, tmp_path / "out"))
     (failed,) = report.failed
     assert failed.source == str(path)
@@ -386,6 +386,7 @@ print(min(asyncio.run(longest_pause()) for _ in range(3)))
 """
 
 
+@pytest.mark.alone
 def test_a_folder_of_very_many_files_keeps_the_event_loop_running(
     crowd: Path, tmp_path: Path
 ) -> None:
@@ -394,6 +395,7 @@ def test_a_folder_of_very_many_files_keeps_the_event_loop_running(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.alone
 def test_a_large_folder_is_listed_in_short_steps(crowd: Path, tmp_path: Path) -> None:
     steps, longest, began = 0, 0.0, time.thread_time()
     for _ in plan.plan(str(crowd), str(tmp_path), "flat"):

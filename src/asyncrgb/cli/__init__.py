@@ -20,6 +20,7 @@ from asyncrgb.cli.sample import sample
 from asyncrgb.cli.stats import stats
 from asyncrgb.cli.stopping import Stopper
 from asyncrgb.cli.terminal import tell
+from asyncrgb.cli.tune import tune
 from asyncrgb.cli.words import StdoutError, explain, is_unread, to_stdout
 from asyncrgb.errors import AsyncRgbError, OptionsError
 
@@ -31,7 +32,9 @@ USAGE_ERROR = 2
 FAILED = 1
 INTERRUPTED = 130
 
-command = CommandGroup(name="asyncrgb", default=convert, commands=[convert, info, stats, sample])
+command = CommandGroup(
+    name="asyncrgb", default=convert, commands=[convert, info, stats, tune, sample]
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from asyncrgb.cli.insight import InsightFile, means
 from asyncrgb.cli.limits import fault_options, limit_options, limits, terminal_options
 from asyncrgb.cli.outlets import Forecast, Outlets, ReportFile
-from asyncrgb.cli.parameters import STDOUT, GroupedCommand, GroupedOption, Name, any_path
+from asyncrgb.cli.parameters import (
+    STDOUT,
+    GroupedCommand,
+    GroupedOption,
+    Name,
+    any_path,
+    written_file,
+)
 from asyncrgb.cli.picture import picture_options, render_options
 from asyncrgb.cli.running import Setting, logger
 from asyncrgb.cli.session import carry_out
@@ -19,7 +27,8 @@ from asyncrgb.exposure import advice
 from asyncrgb.options import PercentileStretch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from logging import Logger
 
     from asyncrgb import Converter, Outcome, Report
     from asyncrgb.options import RenderOptions
@@ -44,6 +53,12 @@ _AS_GIVEN: Final = ("layout", "force", "dry_run", "on_error", "max_errors")
 @_files("--force", is_flag=True, help="Convert also what is up to date.")
 @_files("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
 @_files("--fsync", is_flag=True, help="Have each result on the disk before it gets its name.")
+@_files(
+    "--insight",
+    type=written_file,
+    metavar="FILE",
+    help="Write where the time went, and what held the run up, as JSON, at its end.",
+)
 @limit_options
 @fault_options
 @terminal_options
@@ -60,9 +75,13 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
         raise click.UsageError("--on-error stop and --max-errors: give only one of them")
     options = render_options(given, source, destination)
     setting = Setting(options, limits(given), given["executor"], given["fsync"])
-    logger(verbose=given["verbose"]).info("%s", setting)
+    log = logger(verbose=given["verbose"])
+    log.info("%s", setting)
+    _say(log, means(setting))
+    insight_file = InsightFile(given["insight"]) if given["insight"] is not None else None
     outlets = _outlets(given)
     progress = _progress(given, options, partial(_count, source, destination, options))
+    setting = setting._replace(on_event=progress.hear)
 
     def take(outcome: Outcome) -> None:
         progress.take(outcome)
@@ -83,7 +102,16 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
         return report
 
     report, code = carry_out(setting, job, progress)
+    if report is not None and report.insight is not None:
+        _say(log, report.insight.lines())
+        if insight_file is not None:
+            insight_file.write(report.insight)
     return 1 if report is not None and report.stopped else code
+
+
+def _say(log: Logger, lines: Iterable[str]) -> None:
+    for line in lines:
+        log.info("%s", line)
 
 
 def _outlets(given: Mapping[str, Any]) -> Outlets:

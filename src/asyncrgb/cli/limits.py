@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from asyncrgb.cli.parameters import (
     GroupedOption,
@@ -16,10 +17,11 @@ from asyncrgb.cli.parameters import (
     field_option,
     in_order,
     seconds,
-    shown_size,
     written_file,
 )
+from asyncrgb.cli.settings import config_option
 from asyncrgb.options import Limits
+from asyncrgb.settings import shown_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,8 @@ size_options = in_order(
     ),
 )
 
-limit_options = in_order(
+resource_options = in_order(
+    config_option,
     _number("--workers", unset="one for each processor", help="Renderers at work at once."),
     _number("--reads", help="Most reads in flight; fast storage never needs as many."),
     _number("--writes", help="Most writes in flight."),
@@ -52,6 +55,7 @@ limit_options = in_order(
         default=shown_size(default_of(Limits, "memory")),
         help="Image data held at any moment.",
     ),
+    _number("--batch", help="Most images that a worker gets at once."),
     _limit(
         "--worker-memory",
         type=byte_size,
@@ -68,6 +72,10 @@ limit_options = in_order(
         help="What rendering one image may take; 0: any time.",
     ),
     size_options,
+)
+
+limit_options = in_order(
+    resource_options,
     _option(
         "--executor",
         group="Limits",
@@ -111,13 +119,19 @@ terminal_options = in_order(
 
 
 def limits(given: Mapping[str, Any]) -> Limits:
-    """Turn what was given on the command line into limits.
+    """Turn what was given into limits: the command line counts more than the settings file.
 
     Raises:
         click.UsageError: one is given that would not be kept.
-        OptionsError: a value cannot be used.
+        OptionsError: a value cannot be used, or the settings file cannot.
+        OSError: the settings file cannot be read.
 
     """
-    if given["worker_memory"] and given["executor"] != "process":
+    source = click.get_current_context().get_parameter_source
+    named = (each.name for each in fields(Limits) if each.name in given)
+    spelled = {name: given[name] for name in named if source(name) != ParameterSource.DEFAULT}
+    usual = Limits() if given["config"] is None else Limits.from_file(given["config"])
+    found = replace(usual, **spelled)
+    if found.worker_memory and given.get("executor", "process") != "process":
         raise click.UsageError("--worker-memory: only processes have one: leave out the --executor")
-    return Limits(**{each.name: given[each.name] for each in fields(Limits) if each.name in given})
+    return found

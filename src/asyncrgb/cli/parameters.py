@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from asyncrgb.settings import size_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from asyncrgb.options import FixedStretch, NoData
+    from asyncrgb.options import FixedStretch, NoData, Overview
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _IMAGES: Final = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp")
 STDOUT: Final = "-"  # as the name of a file
 _SIMILAR: Final = 0.7  # from 0 to 1, of a word to that of a command
-_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
 class GroupedOption(click.Option):
@@ -133,12 +134,23 @@ def no_data(text: str) -> NoData:
         raise click.BadParameter(f"{text!r}: give auto, none, nan or a number") from None
 
 
+def overview(text: str) -> Overview:
+    """Turn "1" into a number, and leave "auto" and "none" as they are."""
+    if text == "auto":
+        return "auto"
+    if text == "none":
+        return "none"
+    if not text.isdecimal():
+        raise click.BadParameter(f"{text!r}: give auto, none or a number, 0 for the first")
+    return int(text)
+
+
 def byte_size(text: str) -> int:
     """Turn "32M" into 33554432."""
-    parsed = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text, re.IGNORECASE)
-    if parsed is None:
-        raise click.BadParameter(f"{text!r}: give a size such as 500K, 32M or 1G")
-    return int(parsed[1]) * _UNITS[parsed[2].upper()]
+    try:
+        return size_of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def seconds(text: str) -> float | None:
@@ -148,14 +160,6 @@ def seconds(text: str) -> float | None:
     except ValueError:
         raise click.BadParameter(f"{text!r}: give a number of seconds, or 0 for any time") from None
     return value or None
-
-
-def shown_size(size: int) -> str:
-    """Write a size the way it is given."""
-    for unit, factor in reversed(_UNITS.items()):
-        if size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
 
 
 def shown_range(stretch: FixedStretch) -> str:

@@ -17,6 +17,7 @@ from asyncrgb.cli.parameters import (
     field_option,
     in_order,
     no_data,
+    overview,
     shown_range,
 )
 from asyncrgb.cli.statistics import with_statistics
@@ -155,6 +156,20 @@ picture_options = in_order(
         help="Bits of a value; 16 for PNG and TIFF.",
     ),
     _output(
+        "--max-size",
+        type=int,
+        metavar="PIXELS",
+        unset="as large as the image",
+        help="Longest side of the picture: a larger image is made smaller by averaging.",
+    ),
+    _output(
+        "--overview",
+        type=overview,
+        metavar="WHICH",
+        help="Smaller copy in the file to take instead of the image: auto, with --max-size the "
+        "smallest that is large enough; none; or its number, 0 for the first.",
+    ),
+    _output(
         "--quality",
         type=int,
         metavar="1-100",
@@ -174,6 +189,10 @@ picture_options = in_order(
     ),
 )
 
+_AS_GIVEN: Final = (
+    *("sensor", "gamma", "unscale", "offset", "nodata", "alpha"),
+    *("max_size", "overview", "quality", "compress_level", "worldfile"),
+)
 _RANGES: Final = ("scales", "percentile", "minmax", "preset")
 
 
@@ -187,8 +206,7 @@ def render_options(given: Mapping[str, Any], source: str, destination: str) -> R
 
     """
     _check_exclusive(given)
-    same = ("sensor", "gamma", "unscale", "offset", "nodata", "alpha", "quality")
-    fields = {name: given[name] for name in (*same, "compress_level", "worldfile")}
+    fields = {name: given[name] for name in _AS_GIVEN}
     fields |= {name: given[name] for name in ("rounding", "dst_range") if given[name] is not None}
     fields |= PRESETS.get(given["preset"], {})
     options = RenderOptions(

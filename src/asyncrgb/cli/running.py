@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
-    from asyncrgb import Converter
+    from asyncrgb import Converter, Event
     from asyncrgb.cli.stopping import Stopper, Voice
     from asyncrgb.options import Limits, RenderOptions
 
@@ -33,6 +33,7 @@ class Setting(NamedTuple):
         limits: how much of the machine to use.
         executor: where to render: process, thread or serial.
         fsync: whether a file is only said to be there when it is on the disk.
+        on_event: hears of what happens on the way.
 
     """
 
@@ -40,6 +41,7 @@ class Setting(NamedTuple):
     limits: Limits
     executor: str
     fsync: bool = False
+    on_event: Callable[[Event], None] | None = None
 
 
 def logger(*, verbose: bool) -> logging.Logger:
@@ -153,7 +155,7 @@ def _start_fork_server() -> int | None:
         return None
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
 
-    multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging"])
+    multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"])
     with held_back():
         resource_tracker.ensure_running()  # which lets some signals through when it is done
     with held_back():
@@ -173,7 +175,13 @@ def _loop_factory() -> Callable[[], Any] | None:
 def _converter(setting: Setting, executor: Executor | None) -> Converter:
     from asyncrgb import Converter  # noqa: PLC0415 - what --help does not need
 
-    return Converter(setting.options, limits=setting.limits, executor=executor, fsync=setting.fsync)
+    return Converter(
+        setting.options,
+        limits=setting.limits,
+        executor=executor,
+        fsync=setting.fsync,
+        on_event=setting.on_event,
+    )
 
 
 def _executor(kind: str, most: Limits) -> AbstractContextManager[Executor | None]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,7 @@ from asyncrgb.cli.session import carry_out
 from asyncrgb.cli.stopping import Stopper
 from asyncrgb.cli.terminal import MEASURING, Progress, tell
 from asyncrgb.cli.words import explain
+from asyncrgb.cli.written import write_text
 from asyncrgb.options import RenderOptions
 
 if TYPE_CHECKING:
@@ -87,21 +85,7 @@ def _write(path: str, text: str | None) -> None:
         OSError: it cannot be written.
 
     """
-    if path == STDOUT:
-        if text is not None:
-            tell(text.removesuffix("\n"))
-        return
-    if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    temporary = os.path.join(os.path.dirname(path), f".asyncrgb-{os.getpid()}")
-    try:
-        with open(temporary, "x", encoding="utf-8") as file:
-            file.write(text or "")
-        if text is not None:
-            os.replace(temporary, path)
-    except OSError as error:
-        error.filename, error.filename2 = path, None  # the name that means something
-        raise
-    finally:
-        with suppress(OSError):  # it is not there any more, or what went wrong is known already
-            os.unlink(temporary)
+    if path != STDOUT:
+        write_text(path, text)
+    elif text is not None:
+        tell(text.removesuffix("\n"))

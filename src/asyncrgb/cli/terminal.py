@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from asyncrgb import Converted, Exposure, Failed, Outcome
+    from asyncrgb import Converted, Event, Exposure, Failed, Outcome, SceneAdvanced
 
 
 class Words(NamedTuple):
@@ -100,6 +100,7 @@ class Progress:
         self._lost = 0  # pictures without a place on earth
         self._began = perf_counter()
         self._bar: tqdm[Never] | None = None
+        self._shares: dict[str, float] = {}  # of scenes under way, that the bar has been moved for
         if count is not None and not quiet and sys.stderr.isatty():
             from tqdm import tqdm  # noqa: PLC0415 - 90 ms that are wasted where nobody looks
 
@@ -117,7 +118,16 @@ class Progress:
         if self._bar is not None:
             with suppress(OSError):  # nobody looks any more
                 self._bar.set_postfix(self._failed(), refresh=False)
-                self._bar.update()
+                self._bar.update(1 - self._shares.pop(outcome.source, 0))
+
+    def hear(self, event: Event) -> None:
+        """Move the bar with the parts of a scene, which alone may take minutes."""
+        if type(event).__name__ == "SceneAdvanced" and self._bar is not None:
+            scene = cast("SceneAdvanced", event)
+            before = self._shares.get(scene.source, 0)
+            self._shares[scene.source] = scene.share
+            with suppress(OSError):  # nobody looks any more
+                self._bar.update(scene.share - before)
 
     def _look_at(self, converted: Converted) -> None:
         self._lost += not converted.worldfile

@@ -49,7 +49,13 @@ def explain(error: BaseException) -> str:
         return shown(str(error))
     if isinstance(error, MemoryError):
         return "there is not enough memory: give a smaller --memory, or fewer --workers"
-    return shown(f"{type(error).__name__}: {error}")
+    remedy = ": set TMPDIR to a folder with a shorter path" if _is_of_socket(error) else ""
+    return shown(f"{type(error).__name__}: {error}{remedy}")
+
+
+def _is_of_socket(error: BaseException) -> bool:
+    """Tell whether the temporary folder's path leaves no room for the name of a socket."""
+    return isinstance(error, OSError) and "AF_UNIX path too long" in str(error)
 
 
 def is_full(error: BaseException) -> bool:

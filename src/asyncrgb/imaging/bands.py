@@ -22,8 +22,8 @@ from asyncrgb.sensors import COMPOSITES, SENSORS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asyncrgb.imaging.layout import Form
-    from asyncrgb.imaging.tiff import Image
+    from asyncrgb.imaging.reading.layout import Form
+    from asyncrgb.imaging.reading.tiff import Image
     from asyncrgb.options import RenderOptions
     from asyncrgb.sensors import Sensor
 

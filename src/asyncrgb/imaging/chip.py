@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from asyncrgb.exposure import EDGE, Exposure
-from asyncrgb.imaging import bands, encode, in_range, layout, stretch, tiff
+from asyncrgb.imaging import bands, in_range, showing
+from asyncrgb.imaging.laps import Laps
+from asyncrgb.imaging.reading import layout, tiff
 from asyncrgb.imaging.recipe import Recipe
-from asyncrgb.imaging.stretch import Response, Transfer
 from asyncrgb.imaging.values import Values
-from asyncrgb.options import Limits, PercentileStretch, RenderOptions
+from asyncrgb.imaging.writing import encode
+from asyncrgb.options import Limits, RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Buffer
 
-    from asyncrgb.imaging.georeference import Georeference
+    from asyncrgb.imaging.reading.georeference import Georeference
+    from asyncrgb.imaging.stretch import Transfer
 
 
 class Picture(NamedTuple):
@@ -29,12 +31,14 @@ class Picture(NamedTuple):
         file: the bytes of the picture file.
         worldfile: the text of its world file, if one was asked for and the image has a place.
         exposure: how it came out, if that was asked for.
+        laps: how long the parts of rendering it took, if that was asked for.
 
     """
 
     file: bytes
     worldfile: str | None = None
     exposure: Exposure | None = None
+    laps: Laps | None = None
 
 
 def render(
@@ -66,7 +70,12 @@ def render(
 
 
 def picture(
-    data: Buffer, options: RenderOptions, limits: Limits, *, judge: bool = False
+    data: Buffer,
+    options: RenderOptions,
+    limits: Limits,
+    *,
+    judge: bool = False,
+    most: int | None = None,
 ) -> Picture:
     """Render as ``render`` does, and say what else is known.
 
@@ -75,6 +84,10 @@ def picture(
         options: as for ``render``.
         limits: as for ``render``.
         judge: whether to look at how the picture came out, which takes longer than to render it.
+        most: bytes of pixels of the largest image that is handled whole; None: any.
+
+    Raises:
+        OversizedError: the image is larger than ``most``.
 
     """
     global _recipe  # noqa: PLW0603 - a memory of one thing, replaced as a whole
@@ -84,23 +97,32 @@ def picture(
         file = recipe.render(view, found, options, limits)
         if file is not None:
             return Picture(file)
-    image = tiff.image_of(view, found, limits)
+    began = perf_counter()
+    image = tiff.image_for(view, found, options, limits, most)
     values = Values(image, bands.choose(image, options), options)
+    decode = perf_counter() - began
     transfers = in_range.transfers(values)
     _recipe = Recipe.of(values, limits, transfers) or _recipe
-    return _picture(values, transfers, judge=judge)
+    drawing = drawn(values, transfers, judge=judge)
+    if drawing.laps is None:
+        return drawing
+    laps = None
+    if found is not None and recipe is not None:  # as most images are rendered
+        laps = recipe.laps(view, found, options, limits)
+    return drawing._replace(laps=laps or drawing.laps._replace(decode=decode))
 
 
 _recipe: Recipe | None = None
 
 
-def _picture(values: Values, transfers: Sequence[Transfer], *, judge: bool) -> Picture:
-    options = values.options
-    shown = _stretched(values, transfers)
-    exposure = _judge(values, shown) if judge else None
-    if options.alpha:
-        shown = np.dstack([shown, _opacity(values)])
-    place = _place(values)
+def drawn(values: Values, transfers: Sequence[Transfer], *, judge: bool) -> Picture:
+    """Stretch and encode values, and say what else is known, as ``picture`` does."""
+    options, began = values.options, perf_counter()
+    shown = showing.stretched(values, transfers)
+    stretched = perf_counter()
+    looked_at = exposure(values, shown) if judge else None
+    shown = showing.with_opacity(values, shown)
+    place, judged = _place(values), perf_counter()
     file = encode.encode(
         shown,
         options.format,
@@ -108,35 +130,10 @@ def _picture(values: Values, transfers: Sequence[Transfer], *, judge: bool) -> P
         quality=options.quality,
         georeference=place,
     )
+    encoded = perf_counter()
     worldfile = place.worldfile() if place is not None and options.worldfile else None
-    return Picture(file, worldfile, exposure)
-
-
-def _stretched(values: Values, transfers: Sequence[Transfer]) -> NDArray[Any]:
-    lasting = not isinstance(values.options.stretch, PercentileStretch)
-    shown = stretch.apply(values.pixels, transfers, lasting=lasting)
-    if values.masked and values.present is not None:
-        shown[~values.present] = 0
-    return shown
-
-
-def _opacity(values: Values) -> NDArray[Any]:
-    """Give the file's own transparency, and none where no band that is shown has data."""
-    depth = values.options.bit_depth
-    dtype = np.dtype(f"u{depth // 8}")
-    opacity: NDArray[Any] = np.full(values.pixels.shape[:2], 2**depth - 1, dtype)
-    if values.alpha is not None:
-        opacity = _own_opacity(values, values.alpha)
-    if values.known is not None:
-        opacity[~values.known.any(axis=-1)] = 0
-    return opacity
-
-
-def _own_opacity(values: Values, band: int) -> NDArray[Any]:
-    """Read the band that the file declares as alpha, whose full range is opaque."""
-    pixels, depth = values.image.read([band]), values.options.bit_depth
-    response = Response(last=2**depth - 1, nearest=True, deep=depth > 8)  # noqa: PLR2004 - bits
-    return stretch.apply(pixels, [Transfer(0, values.opaque, response=response)])[..., 0]
+    laps = Laps(0, stretched - began, encoded - judged) if judge else None
+    return Picture(file, worldfile, looked_at, laps)
 
 
 def _place(values: Values) -> Georeference | None:
@@ -145,7 +142,7 @@ def _place(values: Values) -> Georeference | None:
     return values.image.details().georeference if wanted else None
 
 
-def _judge(values: Values, shown: NDArray[Any]) -> Exposure:
+def exposure(values: Values, shown: NDArray[Any]) -> Exposure:
     """Tell how a picture came out."""
     first, last = values.options.output_range
     edge = (last - first) * EDGE

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from asyncrgb.errors import AsyncRgbError, BandError, DecodeError
-from asyncrgb.imaging import bands, tiff
+from asyncrgb.imaging import bands
 from asyncrgb.imaging.bands import Choice
 from asyncrgb.imaging.description import (
     BandDescription,
@@ -23,6 +23,7 @@ from asyncrgb.imaging.description import (
     Shown,
     Storage,
 )
+from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.values import Values
 from asyncrgb.options import Limits, RenderOptions
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from asyncrgb.imaging.description import Reason
-    from asyncrgb.imaging.details import Details
-    from asyncrgb.imaging.georeference import Georeference
+    from asyncrgb.imaging.reading.details import Details
+    from asyncrgb.imaging.reading.georeference import Georeference
+    from asyncrgb.imaging.reading.tiff import Image
     from asyncrgb.imaging.statistics import Histogram
-    from asyncrgb.imaging.tiff import Image
     from asyncrgb.sensors import Sensor
 
 _AT_ONCE: Final = 2**28  # bytes of pixels: chunky files are decoded anew for each share of these

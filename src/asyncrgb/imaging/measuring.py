@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.imaging import bands, tiff
+from asyncrgb.imaging import bands
 from asyncrgb.imaging.bands import Choice
+from asyncrgb.imaging.reading import layout, tiff
 from asyncrgb.imaging.values import Values
 
 if TYPE_CHECKING:
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 GREY: Final = 4  # what the values of grey pictures are counted under
 
 
-def measure(
-    data: Buffer, options: RenderOptions, limits: Limits, into: Statistics, *, every: bool
+def measure(  # noqa: PLR0913 - what is counted, how, and where
+    data: Buffer,
+    options: RenderOptions,
+    limits: Limits,
+    into: Statistics,
+    *,
+    every: bool,
+    most: int | None = None,
 ) -> None:
     """Count the values that a stretch would see.
 
@@ -29,12 +36,15 @@ def measure(
         into: takes the values.
         every: whether all bands are counted, under their numbers, and not only those that are
             shown, under 1, 2 and 3 for red, green and blue, or ``GREY``.
+        most: bytes of pixels of the largest image that is handled whole; None: any.
 
     Raises:
+        OversizedError: the image is larger than ``most``.
         AsyncRgbError: as ``render`` does.
 
     """
-    image = tiff.find_image(memoryview(data).cast("B"), limits)
+    view = memoryview(data).cast("B")
+    image = tiff.image_for(view, layout.find(view), options, limits, most)
     if every:
         choice = Choice(tuple(range(1, image.form.bands + 1)))
     else:

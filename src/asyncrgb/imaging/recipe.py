@@ -8,9 +8,13 @@ is looked at each time; what is not compressed can be no larger than its file.
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from asyncrgb.imaging import bands, encode, stretch, tiff
+from asyncrgb.imaging import bands, stretch
+from asyncrgb.imaging.laps import Laps
+from asyncrgb.imaging.reading import tiff
+from asyncrgb.imaging.writing import encode
 from asyncrgb.options import PercentileStretch
 
 if TYPE_CHECKING:
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from asyncrgb.imaging.layout import Layout
+    from asyncrgb.imaging.reading.layout import Layout
     from asyncrgb.imaging.stretch import Tables, Transfer
     from asyncrgb.imaging.values import Values
     from asyncrgb.options import Limits, RenderOptions
@@ -65,6 +69,23 @@ class Recipe:
         if limits is not self._limits:
             return None
         shown = stretch.look_up(self._read(data, found), self._tables)
+        return self._encode(shown)
+
+    def laps(
+        self, data: memoryview, found: Layout, options: RenderOptions, limits: Limits
+    ) -> Laps | None:
+        """Render an image by the clock; None if it is no such one."""
+        if self.render(data, found, options, limits) is None:
+            return None
+        began = perf_counter()
+        pixels = self._read(data, found)
+        decoded = perf_counter()
+        shown = stretch.look_up(pixels, self._tables)
+        stretched = perf_counter()
+        self._encode(shown)
+        return Laps.between(began, decoded, stretched, perf_counter())
+
+    def _encode(self, shown: NDArray[Any]) -> bytes:
         file, level, quality = self._file
         return encode.encode(shown, file, level=level, quality=quality)
 

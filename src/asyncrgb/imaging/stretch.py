@@ -231,14 +231,14 @@ def valid(pixels: NDArray[Any], nodata: float | None) -> NDArray[np.bool_] | Non
 
     """
     known = np.isfinite(pixels) if pixels.dtype.kind == "f" else None
-    value = _as_dtype(nodata, pixels.dtype)
+    value = as_dtype(nodata, pixels.dtype)
     if value is None:
         return known
     differs: NDArray[np.bool_] = pixels != value
     return differs if known is None else known & differs
 
 
-def _as_dtype(nodata: float | None, dtype: np.dtype[Any]) -> Any:  # noqa: ANN401 - a numpy scalar
+def as_dtype(nodata: float | None, dtype: np.dtype[Any]) -> Any:  # noqa: ANN401 - a numpy scalar
     """Give ``nodata`` as a value of ``dtype``; None if there is none that a pixel could have."""
     if nodata is None or not math.isfinite(nodata):
         return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asyncrgb.imaging.bands import Choice
-    from asyncrgb.imaging.tiff import Image
+    from asyncrgb.imaging.reading.tiff import Image
     from asyncrgb.options import RenderOptions
 
 _COLOURS, _COLOUR_BITS = 3, 8  # of an entry in a palette
@@ -47,7 +47,7 @@ class Values:
         self.pixels: NDArray[Any] = image.read(choice.bands)
         self.channels = len(choice.bands)
         self.bits = image.form.bits
-        self.nodata = _nodata(image, options)
+        self.nodata = nodata_of(image, options)
         self.masked = image.mask is not None
         self._indexed: NDArray[np.bool_] | None = None
         if choice.as_is and image.palette is not None:
@@ -149,7 +149,7 @@ def _straight(pixels: NDArray[Any], alpha: NDArray[Any], values: Values) -> NDAr
     return straight.astype(pixels.dtype.newbyteorder("="))
 
 
-def _nodata(image: Image, options: RenderOptions) -> float | None:
+def nodata_of(image: Image, options: RenderOptions) -> float | None:
     """Give the value that stands for no data; NaN and infinities never are data anyway."""
     if options.nodata == "none":
         return None

@@ -54,6 +54,7 @@ class Arena:
         beyond: where the bytes begin that are never leased.
         headroom: how many times its size an image gets, 1 or more, if it does not need all
             of the arena: its picture may be larger than itself.
+        share: bytes of the largest image that may be read whole; larger ones are scenes.
         leased: bytes leased now.
         returns: how often an extent has been given back; a change says that there may be room.
 
@@ -72,6 +73,7 @@ class Arena:
         self._free = [Extent(0, self.capacity)]
         self._lock = Lock()
         self.headroom = 1.0
+        self.share = self.capacity
         self.leased = 0
         self.returns = 0
 
@@ -89,6 +91,11 @@ class Arena:
     def full(self) -> bool:
         """Whether there is no room for anything at all."""
         return self._count >= self._most or not self._free
+
+    @property
+    def vacant(self) -> int:
+        """Number of extents that may still be leased, if there are the bytes."""
+        return self._most - self._count
 
     def lease(self, size: int, *, pressing: bool = False) -> Extent | None:
         """Take an extent for an image of ``size`` bytes; None if there is no room now.

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.options import Limits, RenderOptions
 from asyncrgb.pipeline.calls import Calls
-from asyncrgb.pipeline.files import LocalFiles
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.folder import Terms, convert_folder
 from asyncrgb.pipeline.measuring import measure_folder
 from asyncrgb.pipeline.outcomes import Counters, Job
 from asyncrgb.pipeline.process import leave_if_starting
 from asyncrgb.pipeline.run import running, slices
+from asyncrgb.pipeline.storage import LocalFiles
 from asyncrgb.pipeline.stream import Stream
 from asyncrgb.pipeline.timing import Timed
 
@@ -54,9 +54,9 @@ class Converter:
             is brought to the disk before it gets its name, and its name after that. That
             costs some milliseconds for each on most disks.
         on_event: called in the event loop with ``WorkersStarted``, ``WorkersReplaced``,
-            ``WorkersFailed`` and ``MemoryReduced`` as they happen. What it raises goes to the
-            loop's exception handler, as from any callback, and the work goes on. The logger
-            ``asyncrgb`` gets the same.
+            ``WorkersFailed``, ``MemoryReduced`` and ``SceneAdvanced`` as they happen. What it
+            raises goes to the loop's exception handler, as from any callback, and the work goes
+            on. The logger ``asyncrgb`` gets the same, but for ``SceneAdvanced``.
 
     """
 

@@ -88,7 +88,24 @@ class MemoryReduced:
         return f"{self.available} of {self.wanted} bytes of shared memory can be had"
 
 
-Event: TypeAlias = WorkersStarted | WorkersReplaced | WorkersFailed | MemoryReduced
+@dataclass(frozen=True, slots=True)
+class SceneAdvanced:
+    """Another part has been done of a scene, an image that is converted part by part.
+
+    Attributes:
+        source: path of the TIFF.
+        share: of all that there is to do for it, 0 to 1, that has been done by now.
+
+    """
+
+    source: str
+    share: float
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.share:.0%} done"
+
+
+Event: TypeAlias = WorkersStarted | WorkersReplaced | WorkersFailed | MemoryReduced | SceneAdvanced
 
 _LEVELS: Final[dict[type[Event], int]] = {
     WorkersStarted: logging.INFO,

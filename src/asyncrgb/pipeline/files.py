@@ -1,29 +1,27 @@
-"""Whole files between storage and the arena; blocking, so it runs on threads."""
+"""Files of this machine: read whole, written so that they are seen whole or not at all.
+
+Blocking, so it runs on threads.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
-from threading import Lock
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    from asyncrgb.pipeline.arena import Arena, Extent
+from typing import Final
 
 TEMPORARY_PREFIX: Final = ".asyncrgb-"
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
 # A FIFO named .tif must not block the reader that opens it, nor a terminal take the program over.
-_READ_FLAGS: Final = (
+READ_FLAGS: Final = (
     os.O_RDONLY | _BINARY | _CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 )
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY | _CLOEXEC
 
-_CHANGED: Final = "it was changed while it was read: convert it again once it is complete"
+CHANGED: Final = "it was changed while it was read: convert it again once it is complete"
 _QUICK: Final = 2**20  # bytes that are read at once; each question to the system costs time
 
 _numbers = count()
@@ -45,79 +43,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=Owner.renew)
 
 
-class Storage(Protocol):
-    """Where sources come from and outputs go to; called on threads."""
-
-    def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
-        """Read a file straight into a new extent of ``arena``; None if there is no room now.
-
-        Returns:
-            The extent, and the length of the file in it.
-
-        Raises:
-            OSError: the file cannot be opened or read, is not a regular file, or was changed
-                while it was read.
-            LimitError: it is larger than the arena.
-
-        """
-
-    def write(self, path: str, data: bytes | memoryview) -> None:
-        """Write a file that is seen whole or not at all; make its folder if there is none.
-
-        Raises:
-            OSError: it could not be written; nothing is left of it.
-
-        """
-
-
-class LocalFiles:
-    """The file systems of this machine.
-
-    Args:
-        fsync: whether what has been written is to survive a power cut.
-
-    """
-
-    def __init__(self, *, fsync: bool = False) -> None:
-        self._fsync = fsync
-        self._durable: set[str] = set()
-        self._making = Lock()
-
-    def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
-        """Read one file; as ``Storage`` says."""
-        fd = os.open(path, _READ_FLAGS)
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, "not a regular file", path)
-            extent = arena.lease(status.st_size)
-            if extent is None:
-                return None
-            try:
-                _fill(fd, arena.view(extent), status)
-            except BaseException as error:
-                arena.give_back(extent)
-                _name(error, path)
-                raise
-            return extent, status.st_size
-        finally:
-            os.close(fd)
-
-    def write(self, path: str, data: bytes | memoryview) -> None:
-        """Write one file atomically; as ``Storage`` says."""
-        if self._fsync:
-            self._make_durable(_folder(path))
-        write_atomically(path, data, fsync=self._fsync)
-
-    def _make_durable(self, folder: str) -> None:
-        """Make a folder that survives a power cut before anything is put into it."""
-        if folder in self._durable:
-            return
-        with self._making:  # who finds a folder there must not overtake who has just made it
-            make_folder(folder, fsync=True)
-            self._durable.add(folder)
-
-
 def write_atomically(path: str, data: bytes | memoryview, *, fsync: bool = False) -> None:
     """Write a file that is seen whole or not at all; makes its folder if there is none.
 
@@ -131,18 +56,44 @@ def write_atomically(path: str, data: bytes | memoryview, *, fsync: bool = False
         OSError: it could not be written; nothing is left of it.
 
     """
-    folder = _folder(path)
+    folder = folder_of(path)
     temporary = f"{folder}{TEMPORARY_PREFIX}{Owner.name}-{next(_numbers)}"
     try:
         _write(_create(temporary, folder, fsync=fsync), data, fsync=fsync)
-        os.replace(temporary, path)
-        if fsync:
-            _sync_folder(folder)
+        put_in_place(temporary, path, fsync=fsync)
     except BaseException as error:
         with suppress(OSError):  # what went wrong is known already
             os.unlink(temporary)
-        _name(error, path)
+        name(error, path)
         raise
+
+
+def create_temporary(path: str, *, fsync: bool = False) -> tuple[int, str]:
+    """Make an empty file beside ``path``, to be put in its place; give its descriptor and name.
+
+    Raises:
+        OSError: it cannot be made.
+
+    """
+    folder = folder_of(path)
+    temporary = f"{folder}{TEMPORARY_PREFIX}{Owner.name}-{next(_numbers)}"
+    try:
+        return _create(temporary, folder, fsync=fsync), temporary
+    except OSError as error:
+        name(error, path)
+        raise
+
+
+def put_in_place(temporary: str, path: str, *, fsync: bool) -> None:
+    """Give a file that is complete its name; durably, if that is asked.
+
+    Raises:
+        OSError: it cannot be renamed.
+
+    """
+    os.replace(temporary, path)
+    if fsync:
+        _sync_folder(folder_of(path))
 
 
 def make_folder(folder: str, *, fsync: bool = False) -> None:
@@ -167,11 +118,12 @@ def _missing(folder: str) -> list[str]:
     return missing
 
 
-def _folder(path: str) -> str:
+def folder_of(path: str) -> str:
+    """Give the folder of a file, with the separator at its end."""
     return path[: path.rfind(os.sep) + 1]
 
 
-def _name(error: BaseException, path: str) -> None:
+def name(error: BaseException, path: str) -> None:
     """Let an error of the system name the file that somebody knows."""
     if isinstance(error, OSError):
         error.filename, error.filename2 = path, None
@@ -183,7 +135,7 @@ def bare(error: Exception) -> Exception:
     return error.with_traceback(None)
 
 
-def _fill(fd: int, view: memoryview, status: os.stat_result) -> None:
+def fill(fd: int, view: memoryview, status: os.stat_result) -> None:
     """Read a file that is as ``status`` says into a view with room for it.
 
     An extent mostly has some room to spare, so a file that has grown shows that without a
@@ -200,11 +152,12 @@ def _fill(fd: int, view: memoryview, status: os.stat_result) -> None:
             break
         filled += got
     doubtful = filled >= _QUICK or filled == len(view)
-    if filled != size or (doubtful and _changed(fd, status)):
-        raise OSError(errno.EBUSY, _CHANGED)
+    if filled != size or (doubtful and changed(fd, status)):
+        raise OSError(errno.EBUSY, CHANGED)
 
 
-def _changed(fd: int, before: os.stat_result) -> bool:
+def changed(fd: int, before: os.stat_result) -> bool:
+    """Tell whether an open file is not as it was ``before``."""
     now = os.fstat(fd)
     return (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
 

@@ -14,20 +14,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from asyncrgb.errors import AsyncRgbError
+from asyncrgb.imaging.reading.refusals import OversizedError
 from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
-from asyncrgb.pipeline.crew import Demand
 from asyncrgb.pipeline.events import Herald, MemoryReduced
-from asyncrgb.pipeline.files import LocalFiles
 from asyncrgb.pipeline.journal import Journal
 from asyncrgb.pipeline.means import Means, Threads
+from asyncrgb.pipeline.meter import Meter
 from asyncrgb.pipeline.outcomes import Counters, Failed, Measured
+from asyncrgb.pipeline.parts import Done
 from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
 from asyncrgb.pipeline.rendering import Rendering
+from asyncrgb.pipeline.room import Room
+from asyncrgb.pipeline.scenes import Scenes
 from asyncrgb.pipeline.staff import Staff
+from asyncrgb.pipeline.storage import LocalFiles
 from asyncrgb.pipeline.stream import FileTask
-from asyncrgb.pipeline.task import Upload
+from asyncrgb.pipeline.strength import Demand
+from asyncrgb.pipeline.task import PartTask, Upload
 from asyncrgb.pipeline.timing import Clocked
 from asyncrgb.pipeline.worker import Counted, Rich
 from asyncrgb.pipeline.writing import Writing
@@ -37,9 +42,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from asyncrgb.options import Limits, RenderOptions
-    from asyncrgb.pipeline.arena import Extent
     from asyncrgb.pipeline.events import Event
-    from asyncrgb.pipeline.files import Storage
+    from asyncrgb.pipeline.storage import Storage
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import Task
     from asyncrgb.pipeline.worker import Rendered
@@ -50,6 +54,7 @@ _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
 _GRACE: Final = 2.0
+_LINE: Final = 64  # scenes that wait for their turn, while readers look for others to go on with
 
 
 class Flow:
@@ -70,8 +75,8 @@ class Flow:
         self.options = options
         pool = Pool(executor, limits)
         # A batch for each worker, one that waits for the next that is free, one being read or
-        # written; slow storage needs an extent for each reader, and as many to go on with.
-        most = max((pool.size + 2) * limits.batch, 2 * limits.reads)
+        # written; slow storage needs an extent for each reader and writer, and as many again.
+        most = max((pool.size + 2) * limits.batch, 2 * (limits.reads + limits.writes))
         notes = 2 * (pool.size + 1), limits.batch  # twice: for those that press too
         self._arena = Arena(limits.memory, most, Journal.size(*notes))
         self._journal = Journal(self._arena, *notes)
@@ -79,13 +84,11 @@ class Flow:
         self._threads = Threads(limits.reads + limits.writes + 2)
         self._herald = Herald(on_event)
         self._capacity = self._arena.capacity
+        self._arena.share = limits.share
         self._staff = Staff(pool, self._threads, self._herald.tell)
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()
-        self._door = asyncio.Lock()  # where uploads wait for room, one after the other
-        self._room_there = asyncio.Event()
-        self._crowded = False  # somebody waits for it
         self._broken: BaseException | None = None
         self._join(Means(self._arena, storage, self._threads, self._background), limits)
         self._begun = False
@@ -114,6 +117,21 @@ class Flow:
             plenty=limits.batch,
             deliver=self._after_writing,
         )
+        self.meter = Meter(
+            limits, self._arena, self._reading.crew, self._rendering.work, self._writing
+        )
+        room = partial(Room, self._arena, lambda: self._rendering.cramped, self._check)
+        self._room, self._room_of_scenes = room(), room()
+        self._scenes = Scenes(
+            means=means,
+            workers=self._staff.size,
+            options=self.options,
+            room=self._room_of_scenes,
+            send=self._send_part,
+            poke=self.poke,
+            tell=self._herald.tell,
+            end=self._end_scene,
+        )
 
     def open(self, stream: Stream) -> None:
         """Take jobs from ``stream`` too, in turn with the others."""
@@ -129,8 +147,10 @@ class Flow:
 
     def poke(self) -> None:
         """Set going whatever can go; to be called when a stream has got jobs."""
-        self._room_there.set()
+        self._room.tell()
+        self._room_of_scenes.tell()
         self._compare_memory()
+        self.meter.look()
         self._begin()
         self._rendering.dispatch()
         self._writing.crew.poke()
@@ -145,7 +165,7 @@ class Flow:
         """
         self._check()
         upload = Upload(data, options)
-        upload.extent = await self._room(len(data))
+        upload.extent = await self._room.wait(len(data))
         self._fill(upload)
         self._uploads.add(upload)
         self._rendering.put_pressing(upload)
@@ -192,22 +212,6 @@ class Flow:
         if self._broken is not None:
             raise self._broken
 
-    async def _room(self, size: int) -> Extent:
-        async with self._door:
-            try:
-                self._check()  # all may have ended while it stood in line
-                while (extent := self._lease(size)) is None:
-                    self._crowded = True
-                    self._room_there.clear()
-                    await self._room_there.wait()
-                    self._check()  # between the news of room and this moment all may have ended
-            finally:
-                self._crowded = False
-        return extent
-
-    def _lease(self, size: int) -> Extent | None:
-        return None if self._rendering.cramped else self._arena.lease(size, pressing=True)
-
     def _fill(self, upload: Upload) -> None:
         assert upload.extent is not None  # noqa: S101 - it has just been leased
         upload.length = len(upload.data)
@@ -221,7 +225,9 @@ class Flow:
             self._capacity = available
 
     def _appetite(self) -> Demand:
-        return Demand.LESS if self._crowded else self._rendering.appetite
+        if self._room.awaited or self._room_of_scenes.awaited or self._scenes.waiting >= _LINE:
+            return Demand.STOP
+        return Demand.LESS if self._writing.behind else self._rendering.appetite
 
     def _begin(self) -> None:
         """Start the workers once there is something to do: often everything is up to date."""
@@ -239,6 +245,8 @@ class Flow:
         for task in tasks:
             if task.outcome is not None or not task.wanted:
                 self._end(task)
+            elif task.extent is None:
+                self._scenes.begin(task)
         self._rendering.put([task for task in tasks if task.extent is not None])
         self.poke()
 
@@ -252,11 +260,20 @@ class Flow:
                     self._write(task, result)
             elif isinstance(task, Upload):
                 self._hand_over(task, result)
+            elif isinstance(task, PartTask):
+                assert isinstance(result, (Done, Exception))  # noqa: S101 - of an errand
+                task.settle(result)
         self.poke()
 
     def _write(self, task: FileTask, result: Rendered) -> None:
+        assert not isinstance(result, Done)  # noqa: S101 - no file is an errand
         if isinstance(result, (Rich, Clocked)):
+            self.meter.sample(result)
             result = task.unpack(result)
+        if isinstance(result, OversizedError):
+            self._release(task)
+            self._scenes.begin(task)
+            return
         if isinstance(result, Exception):
             task.settle(Failed(task.job.source, result))
             self._end(task)
@@ -284,6 +301,14 @@ class Flow:
             upload.settle(bytes(self._arena.view(upload.extent, length)))
         self._end(upload)
 
+    def _send_part(self, task: PartTask) -> None:
+        self._rendering.put_part(task)
+        self.poke()
+
+    def _end_scene(self, task: FileTask) -> None:
+        self._end(task)
+        self.poke()
+
     def _after_writing(self, tasks: list[FileTask]) -> None:
         for task in tasks:
             self._end(task)
@@ -293,6 +318,8 @@ class Flow:
         if isinstance(task, Upload):
             self._fill(task)
             self._rendering.put_pressing(task)
+        elif isinstance(task, PartTask):
+            self._scenes.again(task)
         elif isinstance(task, FileTask):
             self._release(task)
             self._reading.again(task)
@@ -302,6 +329,8 @@ class Flow:
         self._release(task)
         if isinstance(task, FileTask) and task.outcome is not None:
             task.stream.end(task.index, task.outcome)
+        elif isinstance(task, PartTask):
+            task.settle(AsyncRgbError("nobody waits for the scene any more"))
 
     def _release(self, task: Task) -> None:
         if task.extent is not None:
@@ -314,4 +343,5 @@ class Flow:
             stream.fail(error)
         for upload in self._uploads:
             upload.settle(error)
+        self._scenes.fail(error)
         self.poke()  # what nobody waits for any more gives its room back

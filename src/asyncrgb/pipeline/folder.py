@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.flow import Flow
+    from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Layout, Planned
     from asyncrgb.pipeline.run import Brake
@@ -103,10 +104,10 @@ class _Outcomes:
         """Whether anything has been written."""
         return any(isinstance(each, Converted) for each in self._outcomes)
 
-    def report(self, began: float) -> Report:
+    def report(self, began: float, insight: Insight) -> Report:
         """Sum up, in the order of the input."""
         there = tuple(each for each in self._outcomes if each is not None)
-        return Report(there, perf_counter() - began, self._brake.pulled)
+        return Report(there, perf_counter() - began, self._brake.pulled, insight)
 
 
 def _is_full(error: Exception) -> bool:
@@ -139,7 +140,7 @@ class _Conversion:
         self._folder = None if names_output(source, destination, suffix) else destination
 
     async def run(self) -> Report:
-        began = perf_counter()
+        began, before = perf_counter(), self._flow.meter.read()
         slices = slices_on_thread(self._flow, self._plan())
         first = await _first(slices)  # errors of usage come out here, before anything is written
         if self._terms.dry_run:
@@ -148,7 +149,7 @@ class _Conversion:
             await self._perform(chained(first, slices))
         if self._outcomes.full is not None:
             raise self._outcomes.full
-        return self._outcomes.report(began)
+        return self._outcomes.report(began, self._flow.meter.insight(before))
 
     async def _perform(self, pieces: Pieces) -> None:
         options = await self._settled()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncrgb.pipeline.arena import Arena
     from asyncrgb.pipeline.background import Background
-    from asyncrgb.pipeline.files import Storage
+    from asyncrgb.pipeline.storage import Storage
 
 
 class Threads:

@@ -11,6 +11,7 @@ from asyncrgb.exposure import advice
 if TYPE_CHECKING:
     from asyncrgb.exposure import Exposure
     from asyncrgb.options import RenderOptions
+    from asyncrgb.pipeline.insight import Insight
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,14 @@ class Report:
         outcomes: one for each source; of a run that was stopped, for those that were begun.
         seconds: wall time of the run, its start-up included.
         stopped: whether the run was told to end early: by ``max_errors``, or by ``drain``.
+        insight: where the time went, and what held the run up.
 
     """
 
     outcomes: tuple[Outcome, ...]
     seconds: float
     stopped: bool = False
+    insight: Insight | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         # Short: asyncio's runner writes out the result of what it has run, 100 ms for 27,000.

@@ -8,6 +8,9 @@ from typing import Final
 # half a millisecond, to be small.
 _BATCH_SECONDS: Final = 0.012
 _FIRST: Final = 1e-8  # seconds a byte: ten times what a plain chip takes
+# Of a single image nothing is known. A worker that was held up once is not to get one at a time
+# for ever.
+_HOPE: Final = 0.9
 
 
 class Pace:
@@ -25,3 +28,6 @@ class Pace:
         """Take note that ``size`` bytes of images took so long."""
         if size > 0 and seconds > 0:
             self._seconds_a_byte = (self._seconds_a_byte + seconds / size) / 2
+        elif size == 0:
+            hoped = self._seconds_a_byte * _HOPE
+            self._seconds_a_byte = min(self._seconds_a_byte, max(hoped, _FIRST))

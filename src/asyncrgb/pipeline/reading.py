@@ -7,9 +7,11 @@ from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from asyncrgb.pipeline.crew import Crew, Demand
+from asyncrgb.imaging.reading.refusals import OversizedError
+from asyncrgb.pipeline.crew import Crew
 from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.outcomes import Failed
+from asyncrgb.pipeline.strength import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,7 @@ class Reading:
         self.crew = Crew(
             step=self._step,
             demand=self._demand,
+            things=self._things,
             deliver=self._take_note,
             limit=limit,
             means=means,
@@ -79,14 +82,19 @@ class Reading:
             stream.claimed()
         self._deliver(tasks)
 
+    def _things(self) -> int:
+        """Count the jobs that there is room for: who opens a file in vain has to do it again."""
+        jobs = len(self._held) + sum(len(each.pending) for each in self._streams)
+        return min(jobs, self._arena.vacant - len(self.crew))
+
     def _demand(self) -> Demand:
         if self._arena.full:
             return Demand.LESS
         if self._held:
-            return Demand.LESS if self._held_at == self._arena.returns else self._appetite()
+            return Demand.NONE if self._held_at == self._arena.returns else self._appetite()
         with self._claiming:  # who claims turns the line of streams
             claimable = any(stream.claimable for stream in self._streams)
-        return self._appetite() if claimable else Demand.LESS
+        return self._appetite() if claimable else Demand.NONE
 
     def _step(self) -> FileTask | None:
         """Read one file; runs on a thread."""
@@ -117,6 +125,8 @@ class Reading:
         began = perf_counter() if task.times is not None else 0.0
         try:
             place = self._storage.read_into(self._arena, task.job.source)
+        except OversizedError:
+            return True  # without an extent: it is converted part by part
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
             _note(task, began)
             task.settle(Failed(task.job.source, bare(error)))

@@ -11,10 +11,11 @@ from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from asyncrgb.errors import AsyncRgbError
-from asyncrgb.pipeline.crew import Demand
 from asyncrgb.pipeline.enlarging import Enlarging
+from asyncrgb.pipeline.level import Work
 from asyncrgb.pipeline.pace import Pace
 from asyncrgb.pipeline.recovery import take_stock
+from asyncrgb.pipeline.strength import Demand
 from asyncrgb.pipeline.worker import Order, TooLarge
 
 if TYPE_CHECKING:
@@ -45,17 +46,13 @@ class Batch(NamedTuple):
     staff: int
     volume: int
 
-    @property
-    def pressing(self) -> bool:
-        """Whether somebody waits for the images."""
-        return self.tasks[0].pressing
-
 
 class Rendering:
     """Hands what has been read to the workers, one batch more than there are of them.
 
     Images for which somebody waits stand in a line of their own, of which as many batches may be
     in flight besides: they wait for the ends of two batches at most, however long the other line.
+    So do parts of scenes: half of the workers are theirs, as long as there are images besides.
 
     Args:
         means: where the images are.
@@ -86,21 +83,28 @@ class Rendering:
         self._staff = staff
         self._journal = journal
         self._limits = limits
+        self._share = limits.share
         self._options = options
         self._deliver = deliver
         self._drop = drop
         self._repeat = repeat
         self._most_bytes = limits.memory // (2 * (staff.size + 1))
         self._pace = Pace()
+        self.work = Work(staff.size)
         self._pressing: deque[Task] = deque()
+        self._parts: deque[Task] = deque()
         self._ready: deque[Task] = deque()
         self._enlarging = Enlarging(self._arena)
         self._in_flight: dict[int, Batch] = {}  # by the place of their notes
 
     @property
+    def _lines(self) -> tuple[deque[Task], ...]:
+        return self._pressing, self._parts, self._ready
+
+    @property
     def ready(self) -> int:
         """Number of images that wait for a worker, or for room."""
-        return len(self._pressing) + len(self._ready) + len(self._enlarging)
+        return sum(map(len, self._lines)) + len(self._enlarging)
 
     @property
     def under_way(self) -> int:
@@ -115,9 +119,13 @@ class Rendering:
     @property
     def appetite(self) -> Demand:
         """What readers should do: nobody waits for a full batch, nor reads beyond it."""
-        if self.cramped or len(self._ready) >= self._limits.batch:
+        if self.cramped:
+            return Demand.STOP
+        idle = self._staff.size - len(self._in_flight)
+        starting = not self._staff.at_work
+        if len(self._ready) >= self._limits.batch * (idle if starting else 1):
             return Demand.LESS
-        return Demand.MORE if self._staff.at_work and not self._ready else Demand.SAME
+        return Demand.MORE if starting or (idle > 0 and not self._ready) else Demand.SAME
 
     def put(self, tasks: list[Task]) -> None:
         """Let images that have been read be rendered."""
@@ -127,16 +135,21 @@ class Rendering:
         """Let an image be rendered for which somebody waits."""
         self._pressing.append(task)
 
+    def put_part(self, task: Task) -> None:
+        """Let a part of a scene be seen to."""
+        self._parts.append(task)
+
     def dispatch(self) -> None:
         """Send batches while a worker is free, and a full one to wait for the next that is."""
         while (task := self._enlarging.take()) is not None:
             self._put_back([task])
-        for line in (self._pressing, self._ready):
+        for line in self._lines:
             while self._next(line) is not None and self._staff.at_work and self._may_send(line):
                 tasks, volume = self._take(line)
                 notes = self._journal.open(len(tasks))
                 batch = Batch(tasks, notes, self._staff.number, volume)
                 self._in_flight[notes] = batch
+                self.work.sent(len(self._in_flight))
                 self._background.spawn(self._render(batch))
 
     def _put_back(self, tasks: Iterable[Task]) -> None:
@@ -145,13 +158,15 @@ class Rendering:
             self._line_of(task).appendleft(task)
 
     def _line_of(self, task: Task) -> deque[Task]:
+        if task.bulky:
+            return self._parts
         return self._pressing if task.pressing else self._ready
 
     def _free(self, line: deque[Task]) -> int:
-        """Count the workers that have no batch of this line."""
-        pressing = line is self._pressing
-        busy = sum(batch.pressing is pressing for batch in self._in_flight.values())
-        return self._staff.size - busy
+        """Count the workers that have no batch of this line, of those that may have one."""
+        busy = sum(self._line_of(batch.tasks[0]) is line for batch in self._in_flight.values())
+        shared = line is self._parts and len(self._ready) > 0
+        return (-(-self._staff.size // 2) if shared else self._staff.size) - busy
 
     def _next(self, line: deque[Task]) -> Task | None:
         while line and not line[0].wanted:
@@ -162,7 +177,7 @@ class Rendering:
         isolated = any(batch.tasks[0].alone for batch in self._in_flight.values())
         if line[0].alone or isolated:
             return not self._in_flight
-        free, full = self._free(line), len(line) >= self._limits.batch
+        free, full = self._free(line), line[0].bulky or len(line) >= self._limits.batch
         return free > 0 or (free == 0 and full)
 
     def _take(self, line: deque[Task]) -> tuple[list[Task], int]:
@@ -170,7 +185,8 @@ class Rendering:
         most_bytes = min(self._most_bytes, self._pace.most_bytes)
         batch = [line.popleft()]
         volume = batch[0].length
-        while not batch[0].alone and len(batch) < min(share, self._limits.batch):
+        most = 1 if batch[0].alone or batch[0].bulky else min(share, self._limits.batch)
+        while len(batch) < most:
             task = self._next(line)
             if task is None or task.alone or volume + task.length > most_bytes:
                 break
@@ -188,6 +204,7 @@ class Rendering:
             if self._settle(batch):
                 but_one = 1 - 1 / len(batch.tasks)  # images; the last is not timed
                 self._pace.note(int(batch.volume * but_one), seconds)
+                self.work.done(len(batch.tasks), seconds)
                 self._hand_on(batch.tasks, answers)
 
     def _settle(self, batch: Batch) -> bool:
@@ -195,6 +212,7 @@ class Rendering:
         if self._in_flight.get(batch.notes) is not batch:
             return False
         del self._in_flight[batch.notes]
+        self.work.ended(len(self._in_flight))
         self._journal.close(batch.notes)
         return True
 
@@ -218,7 +236,8 @@ class Rendering:
             for task, action in zip(batch.tasks, each, strict=True)
         ]
         packed = [self._staff.packed(action) for action in actions.values()]
-        return Order(self._arena.name, batch.notes, pieces, packed, self._limits)
+        most = None if batch.tasks[0].pressing else self._share
+        return Order(self._arena.name, batch.notes, pieces, packed, self._limits, most=most)
 
     async def _fail(self, batch: Batch, error: Exception) -> None:
         if isinstance(error, BrokenExecutor) and self._staff.replaceable:

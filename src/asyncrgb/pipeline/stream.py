@@ -90,7 +90,7 @@ class FileTask(Task):
                 self.times.render += picture.seconds
             picture = picture.result
         if isinstance(picture, Rich):
-            length, self.output, self.worldfile, self.exposure = picture
+            length, self.output, self.worldfile, self.exposure, _ = picture
             return length
         return picture
 

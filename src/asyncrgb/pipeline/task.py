@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.arena import Extent
-    from asyncrgb.pipeline.timing import Timed
-    from asyncrgb.pipeline.worker import Measure
+    from asyncrgb.pipeline.parts import Done, Errand
+    from asyncrgb.pipeline.worker import Action
 
 
 class Task(ABC):
@@ -27,16 +29,18 @@ class Task(ABC):
         spared: a worker was ended with it alone, but as if for another's sake.
         piped: its picture may be too large for the arena, and come through a pipe.
         pressing: somebody waits for this one image.
+        bulky: it is a part of a scene, as large as many images.
 
     """
 
-    action: RenderOptions | Measure | Timed | None = None
+    action: Action | None = None
     extent: Extent | None = None
     length = 0
     alone = False
     spared = False
     piped = False
     pressing = False
+    bulky = False
 
     @property
     @abstractmethod
@@ -73,3 +77,52 @@ class Upload(Task):
             self.picture.set_result(result)
         else:
             self.picture.set_exception(result)
+
+
+class PartTask(Task):
+    """A part of a scene, or all that is known of it.
+
+    Args:
+        errand: what is to be done with it.
+        extent: its place in the arena.
+        length: bytes that it is about, at the start of ``extent``; None: those that ``fill`` reads.
+        fill: reads them into a view, on a thread; None: they are there.
+        is_wanted: tells whether the scene is still wanted.
+
+    Attributes:
+        done: what the worker says, or the error.
+        reading: seconds that ``fill`` took.
+
+    """
+
+    bulky = True
+
+    def __init__(
+        self,
+        errand: Errand,
+        extent: Extent,
+        length: int | None,
+        fill: Callable[[memoryview], None] | None,
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        self.action = errand
+        self.extent = extent
+        self.length = sum(size for _, size in errand.ranges) if length is None else length
+        self.fill = fill
+        self.reading = 0.0
+        self.done: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
+        self._is_wanted = is_wanted
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still waits for it."""
+        return not self.done.done() and self._is_wanted()
+
+    def settle(self, result: Done | BaseException) -> None:
+        """Hand over what the worker says."""
+        if self.done.done():
+            return
+        if isinstance(result, BaseException):
+            self.done.set_exception(result)
+        else:
+            self.done.set_result(result)

@@ -10,15 +10,18 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError, LimitError
+from asyncrgb.pipeline import parts
 from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.journal import ENDED, OVERWRITING, OVERWRITTEN, Journal, Notes
 from asyncrgb.pipeline.memory import OutOfReachError, attach
+from asyncrgb.pipeline.parts import Done, Errand
 from asyncrgb.pipeline.timing import Clocked, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from asyncrgb.exposure import Exposure
+    from asyncrgb.imaging.laps import Laps
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.options import Limits, RenderOptions
 
@@ -58,6 +61,7 @@ class Rich(NamedTuple):
         output: the picture, where the arena cannot hold it.
         worldfile: the text of its world file, if there is to be one.
         exposure: how it came out, if that was looked at.
+        laps: how long the parts of rendering it took, if that was looked at.
 
     """
 
@@ -65,6 +69,7 @@ class Rich(NamedTuple):
     output: bytes | None
     worldfile: str | None
     exposure: Exposure | None
+    laps: Laps | None = None
 
 
 class TooLarge(NamedTuple):
@@ -75,7 +80,7 @@ class TooLarge(NamedTuple):
 
 # The length of a picture that lies in its extent and needs no more words, or what else came of
 # an image.
-Rendered: TypeAlias = "int | Rich | Counted | Clocked | Exception"
+Rendered: TypeAlias = "int | Rich | Counted | Clocked | Done | Exception"
 
 Answer: TypeAlias = "Rendered | TooLarge"
 
@@ -84,7 +89,7 @@ Answer: TypeAlias = "Rendered | TooLarge"
 # pipe. A plain tuple, since pickling takes a tenth of a named one's time.
 Piece: TypeAlias = "tuple[int, int, int, int, bool]"
 
-Action: TypeAlias = "RenderOptions | Measure | Timed"
+Action: TypeAlias = "RenderOptions | Measure | Timed | Errand"
 
 
 class Order(NamedTuple):
@@ -100,6 +105,7 @@ class Order(NamedTuple):
         number: no other order to the same executor has it. There are executors that take two
             calls of one function with equal arguments for one call.
         images: the images themselves, where the arena is out of reach.
+        most: bytes of pixels of the largest image that is to be handled whole; None: any.
 
     """
 
@@ -110,6 +116,7 @@ class Order(NamedTuple):
     limits: Limits
     number: int = 0
     images: bytes | None = None
+    most: int | None = None
 
 
 class Far(NamedTuple):
@@ -172,8 +179,9 @@ class _Batch:
         self._memory = memory
         self._notes = notes
         self._limits = order.limits
+        self._most = order.most
         self._sent = order.actions
-        self._actions: dict[int, RenderOptions | Measure] = {}
+        self._actions: dict[int, RenderOptions | Measure | Errand] = {}
         self._timed: set[int] = set()  # numbers of actions that go by the clock
         self._counted: dict[int, int] = {}  # place of the last one → number of the stream
         self._judged = monotonic_ns() - _judgements[-1] < _PAUSE
@@ -195,11 +203,13 @@ class _Batch:
         try:
             action = self._actions.get(number) or self._unpack(number)
             image = self._memory[start : start + length]
-            result: Answer = (
-                self._count(place, image, action)
-                if isinstance(action, Measure)
-                else self._render(place, piece, image, action)
-            )
+            result: Answer
+            if isinstance(action, Measure):
+                result = self._count(place, image, action)
+            elif isinstance(action, Errand):
+                result = self._run(place, piece, image, action)
+            else:
+                result = self._render(place, piece, image, action)
         except MemoryError:
             result = LimitError(_TOO_MUCH)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it costs this image only
@@ -215,7 +225,7 @@ class _Batch:
         for number, place in last.items():
             results[place] = Counted(self._statistics[number])
 
-    def _unpack(self, number: int) -> RenderOptions | Measure:
+    def _unpack(self, number: int) -> RenderOptions | Measure | Errand:
         action = self._sent[number]
         if isinstance(action, bytes):
             action = _unpickled(action)
@@ -231,26 +241,42 @@ class _Batch:
         from asyncrgb.imaging.chip import picture  # noqa: PLC0415 - numpy, not for the main process
 
         start, size, _, _, piped = piece
-        file, worldfile, exposure = picture(image, options, self._limits, judge=not self._judged)
+        judge = not self._judged
+        file, worldfile, exposure, laps = picture(
+            image, options, self._limits, judge=judge, most=self._most
+        )
         if len(file) > size and not piped:
             return TooLarge(len(file))
         if not self._judged:
             self._judged = True
             _judgements[:] = [monotonic_ns()]
         if len(file) > size:
-            return Rich(len(file), file, worldfile, exposure)
+            return Rich(len(file), file, worldfile, exposure, laps)
         self._notes.note(place, OVERWRITING)
         self._memory[start : start + len(file)] = file
         if worldfile is None and exposure is None:
             return len(file)
-        return Rich(len(file), None, worldfile, exposure)
+        return Rich(len(file), None, worldfile, exposure, laps)
+
+    def _run(self, place: int, piece: Piece, view: memoryview, errand: Errand) -> Done | TooLarge:
+        began = monotonic_ns()
+        start, size, _, _, piped = piece
+        result, made = parts.run(errand, view, self._limits)
+        seconds = (monotonic_ns() - began) / 1e9
+        if len(made) <= size:
+            self._notes.note(place, OVERWRITING)
+            self._memory[start : start + len(made)] = made
+            return Done(result, len(made), None, seconds)
+        if not piped:
+            return TooLarge(len(made))
+        return Done(result, len(made), bytes(made), seconds)
 
     def _count(self, place: int, image: memoryview, action: Measure) -> Counted:
         from asyncrgb.imaging.measuring import measure  # noqa: PLC0415 - the same
         from asyncrgb.imaging.statistics import Statistics  # noqa: PLC0415 - the same
 
         into = self._statistics.setdefault(action.number, Statistics())
-        measure(image, action.options, self._limits, into, every=action.every)
+        measure(image, action.options, self._limits, into, every=action.every, most=self._most)
         self._counted[place] = action.number
         return Counted(None)
 
@@ -263,7 +289,8 @@ _TOO_MUCH = (
 
 def _state(result: Answer) -> int:
     """Tell how an image is that has not become a picture with no more to say."""
-    return OVERWRITTEN if isinstance(result, Rich) and result.output is None else ENDED
+    placed = isinstance(result, (Rich, Done)) and result.output is None
+    return OVERWRITTEN if placed else ENDED
 
 
 @lru_cache(maxsize=8)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from asyncrgb.pipeline.crew import Crew, Demand
+from asyncrgb.pipeline.crew import Crew
 from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.outcomes import Converted, Failed
 from asyncrgb.pipeline.plan import worldfile_path
+from asyncrgb.pipeline.strength import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncrgb.pipeline.means import Means
     from asyncrgb.pipeline.stream import FileTask
+
+
+# So many for each writer, where room for pictures is scarce, are plenty.
+_PLENTY: Final = 4
 
 
 class Writing:
@@ -40,6 +45,7 @@ class Writing:
         self.crew = Crew(
             step=self._step,
             demand=self._demand,
+            things=lambda: len(self._waiting),
             deliver=deliver,
             limit=limit,
             means=means,
@@ -51,8 +57,13 @@ class Writing:
 
     @property
     def waiting(self) -> int:
-        """Number of outputs that wait for a writer."""
-        return len(self._waiting)
+        """Number of outputs that wait for a writer, or for somebody to hear of them."""
+        return len(self._waiting) + self.crew.done
+
+    @property
+    def behind(self) -> bool:
+        """Whether slow writes hold up everything, so that it is no use to read more."""
+        return self.crew.waits and len(self._waiting) >= 2 * self._plenty
 
     def put(self, task: FileTask) -> None:
         """Let the output of ``task`` be written."""
@@ -60,8 +71,9 @@ class Writing:
 
     def _demand(self) -> Demand:
         if not self._waiting:
-            return Demand.LESS
-        return Demand.MORE if len(self._waiting) >= self._plenty else Demand.SAME
+            return Demand.NONE
+        plenty = min(self._plenty, _PLENTY * len(self.crew))
+        return Demand.MORE if len(self._waiting) >= plenty else Demand.SAME
 
     def _step(self) -> FileTask | None:
         """Write one output; runs on a thread."""

@@ -29,7 +29,7 @@ _LEVEL_FACTORS = LOADINGS * (1, 1, 0.5, 0.5, 1)
 _HALF = 0.5
 
 # the sizes of the sensors' pixels, 10 m, 20 m and 60 m, in pixels of the chip
-_PITCHES = {
+PITCHES = {
     1: [BANDS.index(band) for band in ("B02", "B03", "B04", "B08")],
     2: [BANDS.index(band) for band in ("B05", "B06", "B07", "B11", "B12", "B8A")],
     6: [BANDS.index(band) for band in ("B01", "B09", "B10")],
@@ -41,7 +41,7 @@ def draw_chips(name: str, chips: int, rng: Generator) -> NDArray[np.uint16]:
     factors = draw_factors(name, chips, rng)
     level, contrast = _levels(CLASSES.index(name), chips, rng)
     pixels = np.empty((chips, SIZE, SIZE, len(BANDS)), "<u2")
-    for pitch, bands in _PITCHES.items():
+    for pitch, bands in PITCHES.items():
         planes = _mix(_shrunk(factors, pitch), bands, rng)
         planes *= contrast[:, bands, None, None]
         planes += level[:, bands, None, None] + _HALF
@@ -117,5 +117,5 @@ def _cubic(distance: Planes) -> Planes:
     return np.where(distance < 1, near, far)
 
 
-_SHRINK = {pitch: _shrinking(pitch) for pitch in _PITCHES}
-_GROW = {pitch: _growing(pitch) for pitch in _PITCHES}
+_SHRINK = {pitch: _shrinking(pitch) for pitch in PITCHES}
+_GROW = {pitch: _growing(pitch) for pitch in PITCHES}

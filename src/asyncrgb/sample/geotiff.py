@@ -35,6 +35,9 @@ _METADATA = (
 
 _Tag = tuple[str, tuple[float, ...] | bytes]
 
+Tag = tuple[int, int, int, "tuple[float, ...] | bytes | str", bool]
+"""A tag as tifffile takes it: code, type, count, values, and whether for the first page only."""
+
 
 def header(zone: int, scale: tuple[float, float], corner: tuple[float, float]) -> bytes:
     """Return the 748 bytes before the pixels of a chip.
@@ -83,6 +86,19 @@ def _pixel_tags() -> dict[int, _Tag]:
         339: ("H", (1,) * _SAMPLES),  # SampleFormat: unsigned integer
         42112: ("B", _METADATA),  # GDAL_METADATA
     }
+
+
+def place_tags(zone: int, scale: tuple[float, float], corner: tuple[float, float]) -> list[Tag]:
+    """Return what tells the place of a scene, and its origin; arguments as of ``header``."""
+    tags = _geo_tags(zone) | {
+        33550: ("d", (*scale, 0.0)),
+        33922: ("d", (0.0, 0.0, 0.0, *corner, 0.0)),
+        42112: ("B", _METADATA.replace(b"chip,", b"scene,")),
+    }
+    return [
+        (number, _TYPE_CODES[kind], len(values), values, True)
+        for number, (kind, values) in sorted(tags.items())
+    ]
 
 
 def _geo_tags(zone: int) -> dict[int, _Tag]:

@@ -57,7 +57,7 @@ _ASPHALT = (0.8, -1.4, 1.0, 0.3, 0.3)
 _SOIL = (1.4, -0.3, 0.0, -0.3, 0.8)
 _WATER = (-0.7, -2.4, 0.6, 0.6, -1.6)
 
-_LANDSCAPES = {
+LANDSCAPES = {
     "AnnualCrop": Landscape(plot=(16, 27), plot_share=0.95, grain=3, hue=0.55, skew=1.2, bend=1),
     "Forest": Landscape(
         plot=(12, 20),
@@ -146,7 +146,7 @@ def draw_factors(name: str, chips: int, rng: Generator) -> Planes:
     Returns the factors of ``measured.LOADINGS``, about standardised: an array of shape
     (chips, factors, height, width), float64.
     """
-    land = _LANDSCAPES[name]
+    land = LANDSCAPES[name]
     factors = _plots(land, chips, rng)
     _add_grain(land, factors, rng)
     factors[:, 2:4] *= land.hue
