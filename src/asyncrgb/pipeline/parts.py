@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.ranges import Range
 
-Step: TypeAlias = Literal["plan", "count", "draw", "finish"]
+Step: TypeAlias = Literal["warm", "plan", "count", "draw", "finish"]
 
 
 class Errand(NamedTuple):
     """One step of a scene, done with what lies in an extent.
 
     Attributes:
-        step: "plan": say in which parts it is drawn, or which range is needed to say so;
-            "count": count the values of a part; "draw": make a piece of the file of a part, or
-            rows of a canvas; "finish": make the file of a canvas.
+        step: "warm": load what scenes need; "plan": say in which parts it is drawn, or which range
+            is needed to say so; "count": count the values of a part; "draw": make a piece of the
+            file of a part, or rows of a canvas; "finish": make the file of a canvas.
         size: of the file.
         header: its ranges that are known, each with its first byte.
         ranges: of the file, that lie one after the other in the extent.
@@ -104,6 +104,15 @@ def _placed(view: memoryview, ranges: Sequence[Range]) -> list[tuple[int, memory
     ]
 
 
+def _warm(*_: object) -> tuple[None, bytes]:
+    import imagecodecs  # noqa: F401, PLC0415 - not for the main process
+    import tifffile  # noqa: F401, PLC0415 - the same
+
+    import asyncrgb.imaging.scene  # noqa: F401, PLC0415 - the same
+
+    return None, b""
+
+
 def _plan(errand: Errand, file: Sparse, _: memoryview, limits: Limits) -> tuple[Plan, bytes]:
     from asyncrgb.imaging import scene  # noqa: PLC0415 - numpy, not for the main process
 
@@ -139,6 +148,7 @@ def _part(errand: Errand) -> Part:
 
 
 _STEPS: Final[Mapping[Step, Callable[[Errand, Sparse, memoryview, Limits], tuple[Any, bytes]]]] = {
+    "warm": _warm,
     "plan": _plan,
     "count": _count,
     "draw": _draw,

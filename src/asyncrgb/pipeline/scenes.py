@@ -9,13 +9,17 @@ beginning of the file, and asks for more where it needs that.
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.outcomes import Failed
+from asyncrgb.pipeline.parts import Errand
 from asyncrgb.pipeline.scene import Scene
+from asyncrgb.pipeline.task import PartTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +31,11 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.parts import Done
     from asyncrgb.pipeline.room import Room
     from asyncrgb.pipeline.stream import FileTask
-    from asyncrgb.pipeline.task import PartTask
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
+
+logger = logging.getLogger("asyncrgb")
 
 
 class Scenes:
@@ -77,6 +82,7 @@ class Scenes:
         self._end = end
         self._turns = asyncio.Semaphore(max(2, workers))
         self._parts: set[PartTask] = set()
+        self._idle = workers - 1  # when the first scene is looked at
 
     @property
     def largest(self) -> int:
@@ -126,6 +132,18 @@ class Scenes:
         loop, threads = asyncio.get_running_loop(), self.means.threads.many
         return await loop.run_in_executor(threads, partial(function, *args, **kwargs))
 
+    async def _warm(self) -> None:
+        """Let a worker load what it will need, while another finds out what the first scene is."""
+        extent = await self.room.wait(1)
+        errand = Errand("warm", 0, (), (), None, self.options, 0)
+        task = PartTask(errand, extent, None, None, lambda: True)
+        try:
+            await self.ask(task)
+        except AsyncRgbError:  # there are no workers: who needs one hears of it
+            logger.debug("no worker has been warmed up", exc_info=True)
+        finally:
+            self.release(task)
+
     async def _fill(self, task: PartTask) -> None:
         try:
             if task.fill is not None and task.extent is not None:
@@ -142,7 +160,10 @@ class Scenes:
         async with self._turns:
             self.waiting -= 1
             if task.wanted:
+                idle, self._idle = self._idle, 0
+                warming = [asyncio.ensure_future(self._warm()) for _ in range(idle)]
                 task.settle(await self._outcome(task))
+                await asyncio.gather(*warming)  # when a call has ended, nothing is under way
         self._end(task)
 
     async def _outcome(self, task: FileTask) -> Outcome:

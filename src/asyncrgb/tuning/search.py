@@ -3,9 +3,9 @@
 Readers and workers hardly depend on each other: what storage gives by more reads in flight it
 gives with any number of workers that keep up. So not each is tried with each. The best number
 of readers is found with the workers that there would be anyway, then the best number of
-workers with those readers, then writers; then one step up in all, then numbers in between. The points of one ladder
-take turns, twice, so that whatever else the machine does hits all of them. In the end the best
-and the usual limits take turns for as long as there is time.
+workers with those readers, then writers; then one step up in all, then numbers in between. The
+points of one ladder take turns, twice, so that whatever else the machine does hits all of them.
+In the end the best and the usual limits take turns for as long as there is time.
 """
 
 from __future__ import annotations
