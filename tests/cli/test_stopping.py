@@ -63,6 +63,7 @@ def check_end(run: Run, number: int, out: Path) -> None:
     assert not list(out.rglob(".asyncrgb-*"))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "all"])
 @pytest.mark.parametrize("number", BOTH)
 def test_a_signal_at_any_moment(number: int, group: bool, data: Path, tmp_path: Path) -> None:

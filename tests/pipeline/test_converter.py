@@ -325,6 +325,25 @@ def test_a_converter_can_be_used_again_after_it_was_closed(chips: Path, run: Run
     run(render_twice())
 
 
+def test_closing_at_any_moment_ends_a_conversion_with_one_error(
+    chips: Path, tmp_path: Path, run: Run
+) -> None:
+    async def close_after(turns: int) -> None:
+        converter = Converter(executor=SerialExecutor())
+        conversion = asyncio.ensure_future(converter.convert(chips, tmp_path / str(turns)))
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        await converter.aclose()
+        with contextlib.suppress(AsyncRgbError):  # or it has been faster
+            await conversion
+
+    async def close_early() -> None:
+        for turns in range(1, 30):
+            await close_after(turns)
+
+    run(close_early())
+
+
 def test_closing_ends_what_is_under_way_with_an_error(
     chips: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -63,6 +63,7 @@ def test_then_each_file_comes_once_in_a_trial() -> None:
     assert sorted(sample.fresh(), key=int) == [str(number) for number in range(10)]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("count", "droppable"), [(3000, False), (500, True)])
 def test_else_all_that_is_measured_is_in_the_cache(count: int, droppable: bool) -> None:
     disk = FakeDisk(0.02, 0.002, droppable=droppable)
@@ -75,6 +76,7 @@ def test_else_all_that_is_measured_is_in_the_cache(count: int, droppable: bool) 
     assert len(list(islice(sample.fresh(), 5000))) == 5000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seconds", [0.002, 0.01])
 def test_storage_that_keeps_nothing_is_taken_as_it_is(seconds: float) -> None:
     sample = sample_on(FakeDisk(seconds, seconds, droppable=True), 3000)

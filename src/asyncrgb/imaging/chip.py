@@ -6,9 +6,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asyncrgb.exposure import EDGE, Exposure
-from asyncrgb.imaging import bands, in_range, showing
+from asyncrgb.imaging import bands, finding, in_range, showing
 from asyncrgb.imaging.laps import Laps
-from asyncrgb.imaging.reading import layout, tiff
+from asyncrgb.imaging.reading import layout
 from asyncrgb.imaging.recipe import Recipe
 from asyncrgb.imaging.values import Values
 from asyncrgb.imaging.writing import encode
@@ -98,7 +98,7 @@ def picture(
         if file is not None:
             return Picture(file)
     began = perf_counter()
-    image = tiff.image_for(view, found, options, limits, most)
+    image = finding.image_for(view, found, options, limits, most)
     values = Values(image, bands.choose(image, options), options)
     decode = perf_counter() - began
     transfers = in_range.transfers(values)

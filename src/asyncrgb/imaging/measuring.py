@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.imaging import bands
+from asyncrgb.imaging import bands, finding
 from asyncrgb.imaging.bands import Choice
-from asyncrgb.imaging.reading import layout, tiff
+from asyncrgb.imaging.reading import layout
 from asyncrgb.imaging.values import Values
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def measure(  # noqa: PLR0913 - what is counted, how, and where
 
     """
     view = memoryview(data).cast("B")
-    image = tiff.image_for(view, layout.find(view), options, limits, most)
+    image = finding.image_for(view, layout.find(view), options, limits, most)
     if every:
         choice = Choice(tuple(range(1, image.form.bands + 1)))
     else:

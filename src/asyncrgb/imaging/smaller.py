@@ -69,7 +69,7 @@ def image_of(
     limits: Limits,
     most: int | None = None,
 ) -> Image:
-    """Give the image of a whole file as ``tiff.image_for`` does."""
+    """Give the image of a whole file as ``finding.image_for`` does."""
     image = tiff.image_of(data, found, limits)
     full = image.form
     enough = options.max_size or max(full.height, full.width)

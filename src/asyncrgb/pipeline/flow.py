@@ -178,9 +178,18 @@ class Flow:
     async def on_thread(
         self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run blocking work on the thread for fast storage."""
+        """Run blocking work on the thread for fast storage.
+
+        Raises:
+            AsyncRgbError: the Converter has been closed.
+
+        """
         work = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads.one, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads.one, work)
+        except RuntimeError:  # the threads have ended
+            self._check()
+            raise
 
     async def on_threads(self, function: Callable[[_A], _T], items: Iterable[_A]) -> list[_T]:
         """Run blocking work on many threads at once: for storage that makes it wait."""

@@ -11,7 +11,7 @@ from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
-from asyncrgb.errors import OptionsError
+from asyncrgb.errors import AsyncRgbError, OptionsError
 from asyncrgb.formats import FORMATS
 from asyncrgb.pipeline.freshness import Freshness, forget_if_replaced, has_record
 from asyncrgb.pipeline.measuring import settled
@@ -223,5 +223,5 @@ async def _surely(flow: Flow, work: Callable[[], None]) -> None:
     """Have ``work`` done on a thread, whoever is cancelled; at once if there are no threads."""
     try:
         await asyncio.shield(flow.on_thread(work))
-    except RuntimeError:  # the Converter has been closed meanwhile
+    except AsyncRgbError:  # the Converter has been closed meanwhile
         work()

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asyncrgb.imaging.reading.layout import Layout
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.options import Limits
 
-__all__ = ["Image", "find_image", "image_for", "image_of", "plain"]
+__all__ = ["Image", "find_image", "image_of", "plain"]
 
 
 def find_image(data: memoryview, limits: Limits) -> Image:
@@ -41,36 +41,6 @@ def find_image(data: memoryview, limits: Limits) -> Image:
 
     """
     return image_of(data, layout.find(data), limits)
-
-
-def image_for(
-    data: memoryview,
-    found: Layout | None,
-    options: RenderOptions,
-    limits: Limits,
-    most: int | None = None,
-) -> Image:
-    """Give the image that a look at its directory has ``found``, as small as it was asked for.
-
-    Args:
-        data: the whole file.
-        found: what the look found.
-        options: whether it is made smaller, and by which overview.
-        limits: as for ``find_image``.
-        most: bytes of pixels of the largest image that is handled whole; None: any.
-
-    Raises:
-        OversizedError: what has to be decoded is larger than ``most``.
-        AsyncRgbError: as ``find_image`` does; OptionsError also where there is no such overview.
-
-    """
-    if options.max_size is None and isinstance(options.overview, str):
-        image = image_of(data, found, limits)
-        refusals.check_whole(image.form, most)
-        return image
-    from asyncrgb.imaging import smaller  # noqa: PLC0415 - what few need
-
-    return smaller.image_of(data, found, options, limits, most)
 
 
 def image_of(data: memoryview, found: Layout | None, limits: Limits) -> Image:
