@@ -295,12 +295,12 @@ def one_pixel(path: Path) -> Expected:
 
 
 @_scene
-def very_wide(path: Path, *, width: int = 40_000) -> Expected:
+def very_wide(path: Path, *, width: int = 9_000) -> Expected:
     return _whole(path, tiff(page(ground(9, width), rows=1)))
 
 
 @_scene
-def very_tall(path: Path, *, height: int = 40_000) -> Expected:
+def very_tall(path: Path, *, height: int = 9_000) -> Expected:
     return _whole(path, tiff(page(ground(height, 7), rows=3, compression=1)))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import quantiles
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
 from asyncrgb import Job, Limits, RenderOptions
 from asyncrgb.pipeline.flow import Flow
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from tests.pipeline.conftest import Run
 
 pytestmark = pytest.mark.alone
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Run coroutines on one event loop: what it is about is threads."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield runner.run
+
 
 SIZE = 2000
 
