@@ -68,6 +68,23 @@ class ArenaMachine(RuleBasedStateMachine):
 TestArena = ArenaMachine.TestCase
 
 
+def test_what_is_taken_for_long_is_taken_at_the_end() -> None:
+    arena = Arena(8 * PAGE)
+    low = arena.lease(PAGE)
+    last = arena.lease_last(3 * PAGE)
+
+    assert last == (5 * PAGE, 3 * PAGE)
+    assert arena.lease_last(PAGE) is None, "the end is taken"
+    assert arena.lease(4 * PAGE) == (PAGE, 4 * PAGE)
+    assert low is not None
+    arena.give_back(last)
+    assert arena.lease_last(4 * PAGE) is None, "there is less"
+    assert arena.lease_last(2 * PAGE) == (6 * PAGE, 2 * PAGE)
+    with pytest.raises(LimitError):
+        arena.lease_last(9 * PAGE)
+    arena.close()
+
+
 def test_no_more_extents_than_allowed() -> None:
     arena = Arena(16 * PAGE, most=2)
     assert not arena.full

@@ -468,6 +468,56 @@ def test_traces_add_up_the_parts(tmp_path: Path, run: Run) -> None:
     assert min(trace.read_seconds, trace.render_seconds, trace.write_seconds) > 0
 
 
+def test_a_source_that_is_replaced_meanwhile_fails(tmp_path: Path, run: Run) -> None:
+    scene(tmp_path / "a.tif", landscape(3000, 400))
+    scene(tmp_path / "b.tif")
+
+    def put_in_place(_: Event) -> None:
+        if (tmp_path / "b.tif").exists():
+            (tmp_path / "b.tif").replace(tmp_path / "a.tif")
+
+    async def convert() -> asyncrgb.Outcome:
+        async with Converter(limits=SMALL, on_event=put_in_place) as converter:
+            return await converter.convert_file(tmp_path / "a.tif", tmp_path / "a.png")
+
+    outcome = run(convert())
+    assert isinstance(outcome, Failed)
+    assert "changed" in str(outcome.error)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize("share", [0.55, 0.8, 0.98])
+def test_a_canvas_that_leaves_no_room_for_parts_is_refused(
+    tmp_path: Path, run: Run, share: float
+) -> None:
+    width = int(share * SMALL.memory / (300 * 3 * 2))
+    scene(tmp_path / "a.tif", landscape(300, width))
+
+    outcome = run(converted(tmp_path / "a.tif", tmp_path / "a.jpg", recipe(format="jpeg")))
+
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, LimitError)
+    assert "--max-size" in str(outcome.error)
+
+
+def test_canvases_and_chips_find_room_beside_each_other(
+    tmp_path: Path, run: Run, make_chip: Callable[..., bytes]
+) -> None:
+    scene(tmp_path / "a.tif", landscape(300, 800), compression="deflate", rowsperstrip=16)
+    (tmp_path / "chip.tif").write_bytes(make_chip(seed=1, size=32))
+    chips = [Job(str(tmp_path / "chip.tif"), str(tmp_path / f"{n}.png")) for n in range(300)]
+    scenes = [Job(str(tmp_path / "a.tif"), str(tmp_path / f"a{n}.png")) for n in range(4)]
+    jobs = [*chips[:100], *scenes, *chips[100:]]
+    options = RenderOptions(bands=(1, 2, 3), max_size=400)
+
+    async def convert() -> None:
+        async with Converter(options, limits=SMALL) as converter, asyncio.timeout(GENEROUS):
+            async for outcome in converter.convert_many(jobs):
+                assert isinstance(outcome, Converted), outcome
+
+    run(convert())
+
+
 # Every kind of scene there is, and every way in which one can be broken.
 
 

@@ -125,6 +125,27 @@ class Arena:
             self.leased += wanted
         return Extent(start, wanted)
 
+    def lease_last(self, size: int) -> Extent | None:
+        """Take an extent for long at the very end; None unless there is room just there.
+
+        What others take and give back meanwhile stays in one piece.
+
+        Raises:
+            LimitError: there would be no room in the empty arena either.
+
+        """
+        wanted = -(-size // _PAGE) * _PAGE or _PAGE
+        with self._lock:
+            self._check(wanted)
+            start, free = self._free[-1] if self._free else Extent(0, 0)
+            end = self.capacity // _PAGE * _PAGE
+            if start + free < end or free < wanted or not self._reserve(end):
+                return None
+            self._count += 1
+            self._free[-1:] = [Extent(start, free - wanted)][: free > wanted]
+            self.leased += wanted
+        return Extent(end - wanted, wanted)
+
     def give_back(self, extent: Extent) -> None:
         """Free an extent, merged with its free neighbours."""
         start, size = extent
@@ -149,12 +170,15 @@ class Arena:
         """Unmap and free the memory; no extent may be in use."""
         self._end()
 
-    def _find(self, wanted: int) -> int | None:
+    def _check(self, wanted: int) -> None:
         if wanted > self.capacity:
             raise LimitError(
                 f"the image needs {wanted} bytes, the memory limit leaves {self.capacity}: "
                 "raise Limits.memory (--memory)"
             )
+
+    def _find(self, wanted: int) -> int | None:
+        self._check(wanted)
         for place, (start, size) in enumerate(self._free):
             if size >= wanted:
                 return place if self._reserve(start + wanted) else self._find(wanted)

@@ -120,13 +120,16 @@ class Flow:
         self.meter = Meter(
             limits, self._arena, self._reading.crew, self._rendering.work, self._writing
         )
-        room = partial(Room, self._arena, lambda: self._rendering.cramped, self._check)
-        self._room, self._room_of_scenes = room(), room()
+        room = partial(Room, lambda: self._rendering.cramped, self._check)
+        self._room = room(partial(self._arena.lease, pressing=True))
+        self._room_of_parts = room(partial(self._arena.lease_exactly, pressing=True))
+        self._room_of_canvas = room(self._arena.lease_last)
         self._scenes = Scenes(
             means=means,
             workers=self._staff.size,
             options=self.options,
-            room=self._room_of_scenes,
+            room=self._room_of_parts,
+            end_room=self._room_of_canvas,
             send=self._send_part,
             poke=self.poke,
             tell=self._herald.tell,
@@ -148,7 +151,8 @@ class Flow:
     def poke(self) -> None:
         """Set going whatever can go; to be called when a stream has got jobs."""
         self._room.tell()
-        self._room_of_scenes.tell()
+        self._room_of_parts.tell()
+        self._room_of_canvas.tell()
         self._compare_memory()
         self.meter.look()
         self._begin()
@@ -234,7 +238,8 @@ class Flow:
             self._capacity = available
 
     def _appetite(self) -> Demand:
-        if self._room.awaited or self._room_of_scenes.awaited or self._scenes.waiting >= _LINE:
+        rooms = self._room, self._room_of_parts, self._room_of_canvas
+        if any(each.awaited for each in rooms) or self._scenes.waiting >= _LINE:
             return Demand.STOP
         return Demand.LESS if self._writing.behind else self._rendering.appetite
 

@@ -49,7 +49,8 @@ class LocalSource:
 
     def check(self) -> None:
         """See whether the file has been changed; as ``Source`` says."""
-        if files.changed(self._fd, self._status):
+        there = os.stat(self._path)  # another file may have taken its place
+        if files.changed(self._fd, self._status) or not os.path.samestat(there, self._status):
             raise OSError(errno.EBUSY, files.CHANGED, self._path)
 
     def close(self) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.pipeline.arena import Arena, Extent
+    from asyncrgb.pipeline.arena import Extent
 
 
 class Room:
     """A line in which extents are waited for; first come, first served.
 
     Args:
-        arena: where the extents are.
         cramped: tells whether nothing may take room, since images under way need more of it.
         check: raises what has ended it all, if anything has.
+        lease: of the arena; how extents are taken.
 
     Attributes:
         awaited: whether somebody waits, so that nothing should be read meanwhile.
@@ -25,10 +25,13 @@ class Room:
     """
 
     def __init__(
-        self, arena: Arena, cramped: Callable[[], bool], check: Callable[[], None]
+        self,
+        cramped: Callable[[], bool],
+        check: Callable[[], None],
+        lease: Callable[[int], Extent | None],
     ) -> None:
         self.awaited = False
-        self._arena = arena
+        self._lease = lease
         self._cramped = cramped
         self._check = check
         self._door = asyncio.Lock()
@@ -36,7 +39,7 @@ class Room:
 
     def lease(self, size: int) -> Extent | None:
         """Take an extent of ``size`` bytes; None if there is none now."""
-        return None if self._cramped() else self._arena.lease(size, pressing=True)
+        return None if self._cramped() else self._lease(size)
 
     async def wait(self, size: int) -> Extent:
         """Wait for an extent of ``size`` bytes.

@@ -10,7 +10,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.errors import DecodeError
+from asyncrgb.errors import DecodeError, LimitError
 from asyncrgb.imaging.writing import joining
 from asyncrgb.options import PercentileStretch
 from asyncrgb.pipeline.events import SceneAdvanced
@@ -178,7 +178,8 @@ class Scene:
     async def _draw_canvas(self, sink: Sink) -> None:
         """Collect the values of all parts, and have them drawn as one image."""
         async with self._scenes.canvas:
-            room = await self._scenes.room.wait(self._plan.canvas)
+            self._check_canvas(self._plan.canvas)
+            room = await self._scenes.end_room.wait(self._plan.canvas)
             canvas = self._part_task("finish", room, length=self._plan.canvas)
             try:
                 await self._collect(canvas)
@@ -187,6 +188,14 @@ class Scene:
                 await self._write(sink.write, self._bytes_of(canvas, done))
             finally:
                 self._scenes.release(canvas)
+
+    def _check_canvas(self, size: int) -> None:
+        if size > self._scenes.largest:
+            raise LimitError(
+                f"the values of the picture take {size} bytes, and there is room for "
+                f"{self._scenes.largest}, half of the memory: raise Limits.memory (--memory), or "
+                "make the picture smaller (--max-size); a whole PNG or TIFF takes no such room"
+            )
 
     async def _collect(self, canvas: PartTask) -> None:
         assert canvas.extent is not None  # noqa: S101 - it has just been leased

@@ -46,6 +46,7 @@ class Scenes:
         workers: number of them.
         options: for jobs that have none of their own.
         room: where extents are waited for.
+        end_room: where one at the end of the arena is waited for.
         send: lets a worker see to a part.
         poke: lets go whatever can go.
         tell: hears how far scenes are.
@@ -65,6 +66,7 @@ class Scenes:
         workers: int,
         options: RenderOptions,
         room: Room,
+        end_room: Room,
         send: Callable[[PartTask], None],
         poke: Callable[[], None],
         tell: Callable[[Event], None],
@@ -73,6 +75,7 @@ class Scenes:
         self.means = means
         self.options = options
         self.room = room
+        self.end_room = end_room
         self.poke = poke
         self.tell = tell
         self.ahead = workers + 2
@@ -86,7 +89,7 @@ class Scenes:
 
     @property
     def largest(self) -> int:
-        """Bytes that a part may take at most: beside a canvas there is room for one."""
+        """Bytes that a part may take at most, and a canvas: beside it there is room for one."""
         return self.means.arena.capacity // 2
 
     def begin(self, task: FileTask) -> None:
@@ -124,6 +127,7 @@ class Scenes:
         if extent is not None:
             self.means.arena.give_back(extent)
             self.room.tell()
+            self.end_room.tell()
 
     async def on_thread(
         self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs

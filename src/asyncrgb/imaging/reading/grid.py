@@ -197,8 +197,8 @@ def of_page(file: Sparse, page: TiffPage, form: Form) -> Grid:
     parts = segments.of_page(file, page, form)
     rows, columns = decoders.shape(page)
     shape = (page.shaped[0], -(-form.height // rows), -1)
-    offsets = np.array(parts.offsets, np.int64).reshape(shape)
-    counts = np.array(parts.counts, np.int64).reshape(shape)
+    offsets = np.array([*parts.offsets], np.int64).reshape(shape)  # of type BYTE they are bytes
+    counts = np.array([*parts.counts], np.int64).reshape(shape)
     _check_inside(offsets, counts, len(file))
     line = _line(page, form, counts) if stored else 0
     lean = parts._replace(offsets=(), counts=())  # a million numbers take less room in arrays
