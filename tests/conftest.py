@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 from itertools import accumulate
 from pathlib import Path
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 settings.register_profile(
     "asyncrgb",
     settings.default,
-    max_examples=int(os.environ.get("ASYNCRGB_EXAMPLES", "40")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

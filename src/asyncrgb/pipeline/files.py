@@ -56,10 +56,9 @@ def write_atomically(path: str, data: bytes | memoryview, *, fsync: bool = False
         OSError: it could not be written; nothing is left of it.
 
     """
-    folder = folder_of(path)
-    temporary = f"{folder}{TEMPORARY_PREFIX}{Owner.name}-{next(_numbers)}"
+    fd, temporary = create_temporary(path, fsync=fsync)
     try:
-        _write(_create(temporary, folder, fsync=fsync), data, fsync=fsync)
+        _write(fd, data, fsync=fsync)
         put_in_place(temporary, path, fsync=fsync)
     except BaseException as error:
         with suppress(OSError):  # what went wrong is known already

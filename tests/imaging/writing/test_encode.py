@@ -8,7 +8,6 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -22,6 +21,7 @@ from asyncrgb.imaging.reading.georeference import Georeference
 from asyncrgb.imaging.writing import encode as encoder
 from asyncrgb.imaging.writing import png
 from asyncrgb.imaging.writing.encode import encode
+from tests.imaging.writing.test_png import seen_by_libpng, seen_by_pillow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,17 +57,6 @@ def make(
     georeference: Georeference | None = None,
 ) -> bytes:
     return encode(pixels, name, level=level, quality=quality, georeference=georeference)
-
-
-def seen_by_pillow(file: bytes) -> NDArray[Any]:
-    with Image.open(io.BytesIO(file)) as image:
-        pixels = np.asarray(image)
-    return pixels.reshape(*pixels.shape[:2], -1)
-
-
-def seen_by_libpng(file: bytes) -> NDArray[Any]:
-    pixels: NDArray[Any] = imagecodecs.png_decode(file)
-    return pixels.reshape(*pixels.shape[:2], -1)
 
 
 def seen_by_tifffile(file: bytes) -> NDArray[Any]:
