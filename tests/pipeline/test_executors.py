@@ -414,6 +414,8 @@ def test_an_executor_that_breaks_is_an_error_and_another_one_goes_on(
         check(run(use(loky.get_reusable_executor(2), folder, tmp_path)))
 
 
+# What loky says of a worker that leaves as it is given work; as an error, it would end loky.
+@pytest.mark.filterwarnings("ignore:A worker stopped while some jobs were given")
 def test_idle_workers_that_leave_come_back(folder: Path, run: Run) -> None:
     data = chips(folder)[0]
     others = loky_workers()

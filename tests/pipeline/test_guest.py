@@ -165,6 +165,7 @@ def test_the_default_executor_is_left_to_the_host(chips: Path, tmp_path: Path, r
     run(visit())
 
 
+@pytest.mark.alone
 def test_no_callback_is_slow(
     chips: Path, data: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture, run: Run
 ) -> None:
@@ -262,6 +263,7 @@ def test_a_notebook_goes_on_in_the_next_cell(
     loop.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", LOOPS)
 def test_a_loop_that_ends_in_the_middle_ends_quietly(
     kind: str, chips: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
