@@ -149,3 +149,60 @@ def test_one_leaves_for_each_that_is_to_leave() -> None:
     assert shift.work() is False
     assert shift.leaving == 0
     assert shift.done == 1
+
+
+@pytest.mark.parametrize(("members", "trial"), [(1, True), (2, False)])
+def test_who_leaves_a_shift_lets_go_of_what_is_done(run: Run, members: int, trial: bool) -> None:
+    """Nobody else may come to collect it: without it, a conversion would never end."""
+    errand = Errand(1, lambda: None)
+
+    async def leave() -> None:
+        threads, arena = Threads(1), Arena(2**20)
+        crew = Crew(
+            step=errand.step,
+            demand=errand.demand,
+            things=lambda: len(errand.left),
+            deliver=errand.done.extend,
+            limit=1,
+            means=Means(arena, FakeStorage({}), threads, Background(lambda _: None)),
+        )
+
+        async def shift(**_: object) -> bool:
+            crew._shift._handled.append((7, 0.01))  # noqa: SLF001 - as the last thing in its time
+            errand.left.clear()
+            return True
+
+        crew._in_shifts, crew._members = True, members  # noqa: SLF001 - the moment that counts
+        crew._trials.due, crew._shift_on_thread = trial, shift  # noqa: SLF001
+        assert not await crew._work_a_shift()  # noqa: SLF001
+        threads.stop()
+        arena.close()
+
+    run(leave())
+    assert errand.done == [7]
+
+
+def test_what_was_done_in_shifts_is_collected_when_shifts_end(run: Run) -> None:
+    errand = Errand(1, lambda: None)
+
+    async def end() -> None:
+        threads, arena = Threads(1), Arena(2**20)
+        crew = Crew(
+            step=errand.step,
+            demand=errand.demand,
+            things=lambda: len(errand.left),
+            deliver=errand.done.extend,
+            limit=1,
+            means=Means(arena, FakeStorage({}), threads, Background(lambda _: None)),
+        )
+        crew._in_shifts, crew._members = True, 1  # noqa: SLF001 - the moment that counts
+        overseeing = asyncio.ensure_future(crew._oversee())  # noqa: SLF001
+        await asyncio.sleep(0)
+        crew._shift._handled.append((7, 0.01))  # noqa: SLF001
+        crew._in_shifts = False  # noqa: SLF001 - as after a trial that was quick
+        await overseeing
+        threads.stop()
+        arena.close()
+
+    run(end())
+    assert errand.done == [7]

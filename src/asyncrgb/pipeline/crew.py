@@ -154,9 +154,11 @@ class Crew(Generic[_T]):
         staying = await self._shift_on_thread(executor=self._threads.many)
         if not staying:
             self._collect()
-        if self._on_trial:
-            return self._demand().calls
-        return staying and self._members <= self._wanted
+        stays = self._demand().calls if self._on_trial else staying
+        if stays and self._members <= self._wanted:
+            return True
+        self._collect()  # nobody else may come to do it
+        return False
 
     def _stays(self, *, starving: bool) -> bool:
         """Tell if a member that has been alone goes on; get others if it has had to wait."""
@@ -186,6 +188,7 @@ class Crew(Generic[_T]):
                     self._enlist()
         finally:
             self._overseen = False
+            self._collect()  # what was done until shifts ended
 
     def _collect(self) -> float:
         """Deliver what has been done in shifts; give the seconds that the quickest of it took."""
