@@ -75,7 +75,7 @@ class Pool:
         self._limits = limits
         self._given = executor
         self._own: Processes | None = None
-        self._pickled: tuple[worker.Action | None, bytes] = None, b""
+        self._pickled: tuple[object, bytes] = None, b""
         self._numbers = count(1)
         self._far = False  # the workers have no memory in common with this process
         self._closed = False
@@ -103,12 +103,12 @@ class Pool:
                 own = self._own = Processes(self.size, self._memory(), self._limits.memory)
             own.start()
 
-    def packed(self, action: worker.Action) -> worker.Action | bytes:
-        """Give an action as it travels: pickled if to a process of our own."""
+    def packed(self, part: _T) -> _T | bytes:
+        """Give a part of an order as it travels: pickled if to a process of our own."""
         if self._given is not None:
-            return action
-        if self._pickled[0] is not action:  # mostly it is that of the batch before
-            self._pickled = action, pickle.dumps(action)
+            return part
+        if self._pickled[0] is not part:  # mostly it is that of the batch before
+            self._pickled = part, pickle.dumps(part)
         return self._pickled[1]
 
     async def render(self, order: worker.Order) -> list[worker.Answer]:

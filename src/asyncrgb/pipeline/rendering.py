@@ -83,6 +83,7 @@ class Rendering:
         self._staff = staff
         self._journal = journal
         self._limits = limits
+        self._sent_limits = staff.packed(limits)
         self._share = limits.share
         self._options = options
         self._deliver = deliver
@@ -133,6 +134,7 @@ class Rendering:
 
     def put_pressing(self, task: Task) -> None:
         """Let an image be rendered for which somebody waits."""
+        self._pace.hurry()
         self._pressing.append(task)
 
     def put_part(self, task: Task) -> None:
@@ -237,7 +239,7 @@ class Rendering:
         ]
         packed = [self._staff.packed(action) for action in actions.values()]
         most = None if batch.tasks[0].pressing else self._share
-        return Order(self._arena.name, batch.notes, pieces, packed, self._limits, most=most)
+        return Order(self._arena.name, batch.notes, pieces, packed, self._sent_limits, most=most)
 
     async def _fail(self, batch: Batch, error: Exception) -> None:
         if isinstance(error, BrokenExecutor) and self._staff.replaceable:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.means import Threads
     from asyncrgb.pipeline.pool import Pool
-    from asyncrgb.pipeline.worker import Action, Answer, Order
+    from asyncrgb.pipeline.worker import Answer, Order
 
 _STARTS: Final = 3
 _PAUSE: Final = 0.1  # seconds; a fork server that is about to end takes no more connections
@@ -40,7 +40,7 @@ class Staff:
         at_work: whether they take batches.
         patience: with workers that die.
         render: has one of them render a batch.
-        packed: gives an action as it travels to them.
+        packed: gives a part of an order as it travels to them.
 
     """
 
@@ -48,7 +48,7 @@ class Staff:
         self.at_work = False
         self.patience = Patience()
         self.render: Callable[[Order], Awaitable[list[Answer]]] = pool.render
-        self.packed: Callable[[Action], Action | bytes] = pool.packed
+        self.packed = pool.packed
         self._pool = pool
         self._threads = threads
         self._tell = tell

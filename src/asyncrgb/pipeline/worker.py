@@ -7,7 +7,7 @@ import pickle
 import signal
 from functools import lru_cache
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError, LimitError
 from asyncrgb.pipeline import parts
@@ -101,7 +101,8 @@ class Order(NamedTuple):
         pieces: the images.
         actions: what to do with them; pickled each by itself where it goes to another process,
             so that one that cannot be read there, or kills who reads it, costs its own image.
-        limits: what is refused.
+        limits: what is refused; pickled by itself too, as what is read twice from the same bytes
+            is the same object, by which the renderer knows it again.
         number: no other order to the same executor has it. There are executors that take two
             calls of one function with equal arguments for one call.
         images: the images themselves, where the arena is out of reach.
@@ -113,7 +114,7 @@ class Order(NamedTuple):
     notes: int
     pieces: Sequence[Piece]
     actions: Sequence[Action | bytes]
-    limits: Limits
+    limits: Limits | bytes
     number: int = 0
     images: bytes | None = None
     most: int | None = None
@@ -166,7 +167,7 @@ def render_batch(order: Order) -> list[Answer] | Unusual:
 def _render_all(order: Order, memory: memoryview, notes: Notes) -> list[Answer]:
     notes.taken(os.getpid())
     batch = _Batch(order, memory, notes)
-    take = batch.take if order.limits.timeout is None else batch.take_in_time
+    take = batch.take if batch.limits.timeout is None else batch.take_in_time
     results = [take(place, piece) for place, piece in enumerate(order.pieces)]
     batch.hand_over(results)
     return results
@@ -178,7 +179,7 @@ class _Batch:
     def __init__(self, order: Order, memory: memoryview, notes: Notes) -> None:
         self._memory = memory
         self._notes = notes
-        self._limits = order.limits
+        self.limits: Limits = _read(order.limits)
         self._most = order.most
         self._sent = order.actions
         self._actions: dict[int, RenderOptions | Measure | Errand] = {}
@@ -189,8 +190,8 @@ class _Batch:
 
     def take_in_time(self, place: int, piece: Piece) -> Answer:
         """Do what is to be done with an image, or die of it: of the alarm, even if stuck in C."""
-        assert self._limits.timeout is not None  # noqa: S101 - else nobody would be in a hurry
-        signal.setitimer(signal.ITIMER_REAL, self._limits.timeout)
+        assert self.limits.timeout is not None  # noqa: S101 - else nobody would be in a hurry
+        signal.setitimer(signal.ITIMER_REAL, self.limits.timeout)
         try:
             return self.take(place, piece)
         finally:
@@ -226,9 +227,7 @@ class _Batch:
             results[place] = Counted(self._statistics[number])
 
     def _unpack(self, number: int) -> RenderOptions | Measure | Errand:
-        action = self._sent[number]
-        if isinstance(action, bytes):
-            action = _unpickled(action)
+        action: Action = _read(self._sent[number])
         if isinstance(action, Timed):
             self._timed.add(number)
             action = action.options
@@ -243,7 +242,7 @@ class _Batch:
         start, size, _, _, piped = piece
         judge = not self._judged
         file, worldfile, exposure, laps = picture(
-            image, options, self._limits, judge=judge, most=self._most
+            image, options, self.limits, judge=judge, most=self._most
         )
         if len(file) > size and not piped:
             return TooLarge(len(file))
@@ -261,7 +260,7 @@ class _Batch:
     def _run(self, place: int, piece: Piece, view: memoryview, errand: Errand) -> Done | TooLarge:
         began = monotonic_ns()
         start, size, _, _, piped = piece
-        result, made = parts.run(errand, view, self._limits)
+        result, made = parts.run(errand, view, self.limits)
         seconds = (monotonic_ns() - began) / 1e9
         if len(made) <= size:
             self._notes.note(place, OVERWRITING)
@@ -276,7 +275,7 @@ class _Batch:
         from asyncrgb.imaging.statistics import Statistics  # noqa: PLC0415 - the same
 
         into = self._statistics.setdefault(action.number, Statistics())
-        measure(image, action.options, self._limits, into, every=action.every, most=self._most)
+        measure(image, action.options, self.limits, into, every=action.every, most=self._most)
         self._counted[place] = action.number
         return Counted(None)
 
@@ -298,11 +297,14 @@ def _attached(name: str) -> memoryview:
     return attach(name)
 
 
+def _read(sent: object) -> Any:  # noqa: ANN401 - as what it was sent
+    """Read a part of an order; the same for all batches, by which the renderer knows it again."""
+    return _unpickled(sent) if isinstance(sent, bytes) else sent
+
+
 @lru_cache(maxsize=16)
-def _unpickled(action: bytes) -> Action:
-    """Read an action; the same for all batches, by which the renderer knows it again."""
-    read: Action = pickle.loads(action)  # noqa: S301 - our own bytes
-    return read
+def _unpickled(sent: bytes) -> object:
+    return pickle.loads(sent)  # noqa: S301 - our own bytes
 
 
 def _picklable(error: BaseException) -> Exception:
