@@ -85,6 +85,17 @@ def test_what_is_taken_for_long_is_taken_at_the_end() -> None:
     arena.close()
 
 
+def test_room_that_is_set_aside_for_its_like_is_room_for_all() -> None:
+    arena = Arena(8 * PAGE)
+    for extent in [arena.lease(PAGE) for _ in range(8)]:
+        assert extent is not None
+        assert not arena.full or arena.leased == 8 * PAGE
+        arena.give_back(extent)
+    whole = Extent(0, 8 * PAGE)
+    assert (arena.full, arena.lease(8 * PAGE), arena.full) == (False, whole, True)
+    arena.close()
+
+
 def test_no_more_extents_than_allowed() -> None:
     arena = Arena(16 * PAGE, most=2)
     assert not arena.full

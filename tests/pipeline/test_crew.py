@@ -91,6 +91,14 @@ def test_a_crew_that_only_computes_stays_alone(run: Run) -> None:
     assert sorted(errand.done) == list(range(300))
 
 
+@pytest.mark.parametrize("halts", [{150}, {50, 100, 150, 200, 250}])
+def test_a_machine_that_halts_now_and_then_is_no_slow_storage(run: Run, halts: set[int]) -> None:
+    errand = Errand(300, lambda: time.sleep(0.02) if len(errand.left) in halts else compute())
+    assert run(work(errand, limit=16)) == []
+    assert errand.most_members == 1
+    assert sorted(errand.done) == list(range(300))
+
+
 def test_nothing_to_do_enlists_nobody(run: Run) -> None:
     errand = Errand(0, compute)
     assert run(work(errand, limit=16)) == []

@@ -34,7 +34,8 @@ _T = TypeVar("_T")
 _HOP_SECONDS: Final = 0.004
 _ROUND_SECONDS: Final = 0.016  # slow things are collected less often, and more at once
 # A hop that takes this many times as long as its thread ran, or waited for a processor, waits
-# for storage. Less may as well be the interpreter lock, where more hops would make it worse.
+# for storage. Less may as well be the interpreter lock, where more hops would make it worse. One
+# such hop says nothing: a machine that shares its processors with others halts now and then.
 _WAITING_RATIO: Final = 4
 
 
@@ -78,6 +79,7 @@ class Crew(Generic[_T]):
         self._trials = Trials()
         self._members = 0
         self._waits = False  # hops do
+        self._waited = False  # the last hop has
         self._in_shifts = False
         self._overseen = False
         self._alone_seconds = 0.0
@@ -205,10 +207,11 @@ class Crew(Generic[_T]):
             handled.append(item)
         took, ran = monotonic() - began, thread_time() - ran_before
         self._alone_seconds += took
-        if took < _HOP_SECONDS / 2 or took < _WAITING_RATIO * ran or not handled:
-            self._waits = False
-        else:
-            self._waits = took > _WAITING_RATIO * (ran + _queued_seconds() - queued_before)
+        waited = bool(handled) and took > max(_HOP_SECONDS / 2, _WAITING_RATIO * ran)
+        if waited:
+            waited = took > _WAITING_RATIO * (ran + _queued_seconds() - queued_before)
+        self._waits = waited and (self._waited or self._in_shifts)
+        self._waited = waited
         return handled
 
 

@@ -245,11 +245,11 @@ class Flow:
 
     def _begin(self) -> None:
         """Start the workers once there is something to do: often everything is up to date."""
-        wanted = self._uploads or any(each.pending for each in self._streams)
-        if self._begun or self._broken is not None or not wanted:
+        if self._begun or self._broken is not None:
             return
-        self._begun = True
-        self._background.spawn(self._start())
+        if self._uploads or any(each.pending for each in self._streams):
+            self._begun = True
+            self._background.spawn(self._start())
 
     async def _start(self) -> None:
         await self._staff.start()
@@ -340,7 +340,8 @@ class Flow:
         self.poke()
 
     def _end(self, task: Task) -> None:
-        self._release(task)
+        if task.extent is not None:
+            self._release(task)
         if isinstance(task, FileTask) and task.outcome is not None:
             task.stream.end(task.index, task.outcome)
         elif isinstance(task, PartTask):

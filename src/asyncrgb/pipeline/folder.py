@@ -85,7 +85,8 @@ class _Outcomes:
             self._failed(outcome)
             if self.full is not None and _is_full(outcome.error):
                 return  # one error tells of all
-        self._outcomes.extend([None] * (index + 1 - len(self._outcomes)))
+        if index >= len(self._outcomes):
+            self._outcomes.extend([None] * (index + 1 - len(self._outcomes)))
         self._outcomes[index] = outcome
         if self._on_outcome is not None:
             self._on_outcome(outcome)

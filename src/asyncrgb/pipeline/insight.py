@@ -31,7 +31,7 @@ class Insight:
         read_seconds: that readers spent on reading.
         read_wait_seconds: that workers had nothing to do, since nothing had been read.
         decode_seconds: that workers spent on decoding, by the parts that it takes of some images,
-            one in 50 ms.
+            one in 50 ms at first, later one in a second.
         stretch_seconds: that they spent on stretching; the same.
         encode_seconds: that they spent on encoding; the same.
         render_seconds: that they spent on all of that.

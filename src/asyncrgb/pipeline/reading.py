@@ -54,7 +54,8 @@ class Reading:
         self._arena = means.arena
         self._appetite = appetite
         self._deliver = deliver
-        self._streams: deque[Stream] = deque()
+        self._streams: tuple[Stream, ...] = ()  # replaced as a whole: threads go through it
+        self._turn = 0
         self._claiming = Lock()
         self._held: deque[FileTask] = deque()
         self._held_at = -1
@@ -66,19 +67,18 @@ class Reading:
 
     def open(self, stream: Stream) -> None:
         """Take jobs from ``stream`` too."""
-        self._streams.append(stream)
+        self._streams = (*self._streams, stream)
 
     def close(self, stream: Stream) -> None:
         """Take no more jobs from ``stream``."""
-        with self._claiming:
-            self._streams.remove(stream)
+        self._streams = tuple(each for each in self._streams if each is not stream)
 
     def again(self, task: FileTask) -> None:
         """Read the file of ``task`` once more, before all others."""
         self._held.append(task)
 
     def _take_note(self, tasks: list[FileTask]) -> None:
-        for stream in {task.stream for task in tasks}:
+        for stream in self._streams:
             stream.claimed()
         self._deliver(tasks)
 
@@ -92,8 +92,7 @@ class Reading:
             return Demand.LESS
         if self._held:
             return Demand.NONE if self._held_at == self._arena.returns else self._appetite()
-        with self._claiming:  # who claims turns the line of streams
-            claimable = any(stream.claimable for stream in self._streams)
+        claimable = any(stream.claimable for stream in self._streams)
         return self._appetite() if claimable else Demand.NONE
 
     def _step(self) -> FileTask | None:
@@ -107,9 +106,10 @@ class Reading:
         with self._claiming:
             if self._held:
                 return self._held.popleft()
-            for _ in range(len(self._streams)):
-                stream = self._streams[0]
-                self._streams.rotate(-1)
+            streams = self._streams
+            for _ in streams:
+                self._turn += 1
+                stream = streams[self._turn % len(streams)]
                 try:
                     if stream.claimable:
                         return stream.pending.popleft()

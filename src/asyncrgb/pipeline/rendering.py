@@ -226,8 +226,8 @@ class Rendering:
             needs = [(task, it.length) for task, it in each if isinstance(it, TooLarge)]
             self._enlarging.put(needs, len(tasks))
             tasks = [task for task, it in each if not isinstance(it, TooLarge)]
-        fitting = [it for it in answers if type(it) is not TooLarge]
-        self._deliver(tasks, cast("list[Rendered]", fitting))
+            answers = [it for it in answers if not isinstance(it, TooLarge)]
+        self._deliver(tasks, cast("list[Rendered]", answers))
 
     def _order(self, batch: Batch) -> Order:
         each = [task.action or self._options for task in batch.tasks]

@@ -183,7 +183,8 @@ class Stream:
             self._deliver(index, outcome)
         except BaseException as error:  # noqa: BLE001 - the caller's own, it comes out of done()
             self.fail(error)
-        self._finish_if_done()
+        if self._ended == self._fed:
+            self._finish_if_done()
 
     def fail(self, error: BaseException) -> None:
         """End the stream with an error, which comes out of ``done``."""

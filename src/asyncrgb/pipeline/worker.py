@@ -7,7 +7,7 @@ import pickle
 import signal
 from functools import lru_cache
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError, LimitError
 from asyncrgb.pipeline import parts
@@ -15,7 +15,7 @@ from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.journal import ENDED, OVERWRITING, OVERWRITTEN, Journal, Notes
 from asyncrgb.pipeline.memory import OutOfReachError, attach
 from asyncrgb.pipeline.parts import Done, Errand
-from asyncrgb.pipeline.timing import Clocked, Timed
+from asyncrgb.pipeline.timing import Clocked, Looks, Timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from asyncrgb.options import Limits, RenderOptions
 
 
-# To look at how a picture came out takes longer than to render it: at most one in this time,
-# in nanoseconds, is looked at, the first of a batch.
-_PAUSE: Final = 50_000_000
-_judgements = [-_PAUSE]  # when the last one was
+_looks = Looks()  # of this process, at how pictures come out: at the first of a batch at most
 
 
 class Measure(NamedTuple):
@@ -185,7 +182,7 @@ class _Batch:
         self._actions: dict[int, RenderOptions | Measure | Errand] = {}
         self._timed: set[int] = set()  # numbers of actions that go by the clock
         self._counted: dict[int, int] = {}  # place of the last one → number of the stream
-        self._judged = monotonic_ns() - _judgements[-1] < _PAUSE
+        self._judged = not _looks.due
         self._statistics: dict[int, Statistics] = {}
 
     def take_in_time(self, place: int, piece: Piece) -> Answer:
@@ -248,7 +245,7 @@ class _Batch:
             return TooLarge(len(file))
         if not self._judged:
             self._judged = True
-            _judgements[:] = [monotonic_ns()]
+            _looks.note()
         if len(file) > size:
             return Rich(len(file), file, worldfile, exposure, laps)
         self._notes.note(place, OVERWRITING)
