@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         LimitError,
         OptionsError,
         RenderTimeoutError,
+        StoreError,
         WorkerCrashError,
     )
     from asyncrgb.exposure import Exposure
@@ -97,6 +98,7 @@ __all__ = [
     "Sensor",
     "SerialExecutor",
     "Statistics",
+    "StoreError",
     "Trace",
     "UpToDate",
     "WorkerCrashError",
@@ -116,7 +118,7 @@ __all__ = [
 _HOMES = {
     "errors": (
         "AsyncRgbError BandError CollisionError DecodeError EncodeError LimitError OptionsError "
-        "RenderTimeoutError WorkerCrashError"
+        "RenderTimeoutError StoreError WorkerCrashError"
     ),
     "exposure": "Exposure",
     "formats": "FORMATS",

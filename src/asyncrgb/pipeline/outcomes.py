@@ -31,6 +31,18 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class StampedJob(Job):
+    """A job of which a listing has told how old its source is.
+
+    Attributes:
+        modified: when the source was last changed, in nanoseconds since 1970.
+
+    """
+
+    modified: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Where the time of one source went, from the moment that it was taken up.
 
