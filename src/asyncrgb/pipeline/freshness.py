@@ -79,7 +79,7 @@ class Freshness:
             if output is None or output < self._since:
                 return False
             if isinstance(job, StampedJob):
-                return output >= job.modified
+                return output >= job.stamp.modified
             return output >= self._places.of(job.source).modified(job.source)
         except (OSError, ValueError):  # what is wrong with the source is found out by reading it
             return False

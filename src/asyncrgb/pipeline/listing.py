@@ -14,6 +14,8 @@ from asyncrgb.pipeline.runs import RUNS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from asyncrgb.pipeline.outcomes import Stamp
+
 SOURCE_SUFFIXES: Final = (".tif", ".tiff")
 # One sort of the 200,000 names of a folder keeps every other thread waiting, the event loop's too.
 _SORTED_AT_ONCE: Final = 4096
@@ -50,7 +52,7 @@ class Listed(Protocol):
     Attributes:
         path: of the folder.
         names: of the TIFFs, in order.
-        stamps: when each was last changed, in nanoseconds since 1970, where the listing tells.
+        stamps: what else the listing tells of each, if it does.
 
     """
 
@@ -61,8 +63,8 @@ class Listed(Protocol):
         """Give the names."""
 
     @property
-    def stamps(self) -> Mapping[str, int] | None:
-        """Give the moments."""
+    def stamps(self) -> Mapping[str, Stamp] | None:
+        """Give what is known."""
 
 
 class Folder:

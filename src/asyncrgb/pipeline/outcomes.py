@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from asyncrgb.exposure import advice
 
@@ -30,16 +30,29 @@ class Job:
     options: RenderOptions | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StampedJob(Job):
-    """A job of which a listing has told how old its source is.
+class Stamp(NamedTuple):
+    """What a listing tells of a file.
 
     Attributes:
-        modified: when the source was last changed, in nanoseconds since 1970.
+        modified: when it was last changed, in nanoseconds since 1970.
+        size: bytes of it.
 
     """
 
-    modified: int = 0
+    modified: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StampedJob(Job):
+    """A job of which a listing has told more.
+
+    Attributes:
+        stamp: what is known of its source.
+
+    """
+
+    stamp: Stamp = field(default=Stamp(0, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from asyncrgb.urls import is_url, redacted, unqueried
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from asyncrgb.pipeline.outcomes import Stamp
     from asyncrgb.pipeline.storage import Storage
 
 Layout: TypeAlias = Literal["flat", "tree"]
@@ -215,11 +216,11 @@ def _is_top(folder: str, source: str) -> bool:
 
 
 def _stamped(
-    stamps: Mapping[str, int], source: str, target: str, suffix: str
+    stamps: Mapping[str, Stamp], source: str, target: str, suffix: str
 ) -> Iterator[StampedJob]:
-    """Pair sources whose age is known with their outputs."""
-    for name, modified in stamps.items():
-        yield StampedJob(source + name, target + _output_name(name, suffix), modified=modified)
+    """Pair sources of which more is known with their outputs."""
+    for name, stamp in stamps.items():
+        yield StampedJob(source + name, target + _output_name(name, suffix), stamp=stamp)
 
 
 def _output_name(name: str, suffix: str) -> str:

@@ -13,7 +13,7 @@ from asyncrgb.pipeline.crew import Crew
 from asyncrgb.pipeline.crews import Crews
 from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.lines import Line
-from asyncrgb.pipeline.outcomes import Failed
+from asyncrgb.pipeline.outcomes import Failed, StampedJob
 from asyncrgb.pipeline.stream import FILES, OBJECTS
 from asyncrgb.pipeline.task_crew import TaskCrew
 from asyncrgb.urls import is_url
@@ -116,12 +116,14 @@ class Reading:
 
     async def _fetch(self, task: FileTask) -> bool:
         """Read the object of ``task``; as ``_read`` does."""
-        if not task.wanted:
+        job = task.job
+        known_size = job.stamp.size if isinstance(job, StampedJob) else 0
+        if not task.wanted or known_size > self._arena.share:  # no use in asking for all of it
             return True
         returns = self._arena.returns
         began = perf_counter() if task.times is not None else 0.0
         try:
-            place = await self._places.objects.fetch_into(self._arena, task.job.source)
+            place = await self._places.objects.fetch_into(self._arena, job.source)
         except Exception as error:  # noqa: BLE001 - the same
             return _failed(task, error, began)
         if place is None:

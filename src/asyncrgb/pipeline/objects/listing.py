@@ -10,6 +10,7 @@ from asyncrgb.errors import StoreError
 from asyncrgb.pipeline.listing import SOURCE_SUFFIXES
 from asyncrgb.pipeline.objects.faults import fault
 from asyncrgb.pipeline.objects.location import WEB
+from asyncrgb.pipeline.outcomes import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,11 +34,11 @@ class ObjectFolder:
 
     Args:
         path: URL of the prefix.
-        stamps: when each was last changed.
+        stamps: what is known of each.
 
     """
 
-    def __init__(self, path: str, stamps: Mapping[str, int]) -> None:
+    def __init__(self, path: str, stamps: Mapping[str, Stamp]) -> None:
         self.path = path
         self.stamps = stamps
 
@@ -75,7 +76,9 @@ def folders(store: Store, source: Location, apart: str | None) -> Iterator[Objec
         wanted = (each for each in page if _is_wanted(each["path"], apart))
         for above, objects in groupby(wanted, lambda each: each["path"].rpartition("/")[0]):
             stamps = {
-                each["path"].rpartition("/")[2]: nanoseconds(each["last_modified"])
+                each["path"].rpartition("/")[2]: Stamp(
+                    nanoseconds(each["last_modified"]), each["size"]
+                )
                 for each in objects
             }
             yield ObjectFolder(f"{root}/{above}" if above else root, stamps)
