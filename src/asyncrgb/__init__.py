@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         WorkersReplaced,
         WorkersStarted,
     )
+    from asyncrgb.pipeline.fetching import fetch
     from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.outcomes import (
         Converted,
@@ -108,6 +109,7 @@ __all__ = [
     "convert",
     "count_sources",
     "describe",
+    "fetch",
     "measure",
     "render",
     "run",
@@ -131,6 +133,7 @@ _HOMES = {
     "pipeline.events": (
         "Event MemoryReduced SceneAdvanced WorkersFailed WorkersReplaced WorkersStarted"
     ),
+    "pipeline.fetching": "fetch",
     "pipeline.insight": "Insight",
     "pipeline.outcomes": (
         "Converted Counters Failed Job Measured Outcome Pending Report Trace UpToDate"

@@ -15,56 +15,25 @@ import pytest
 import asyncrgb
 from asyncrgb import Converted, Converter, Failed, Job, Limits, RenderOptions, SerialExecutor
 from asyncrgb.errors import StoreError
-from asyncrgb.pipeline.objects import stores
+from tests.pipeline.buckets import NAMES, SECRET, convert, hasty, store, written
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from buckets.server import Fault, Request, Store, serving
+from buckets.server import Fault
+
+__all__ = ["hasty", "store"]  # fixtures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from buckets.server import Request, Store
 
     from tests.pipeline.conftest import Run
-
-NAMES = [f"{kind}/{kind}_{number}.tif" for kind in ("Forest", "River") for number in range(10)]
-SERIAL = SerialExecutor()
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, chip: bytes) -> Iterator[Store]:
-    """Give a store with 20 chips in the bucket ``data``, and an empty bucket ``results``."""
-    store = Store("data", "results")
-    for name in NAMES:
-        store.buckets["data"].put(f"in/{name}", chip)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(name, raising=False)
-    with serving(store) as address:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-that-is-never-shown")
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        yield store
 
 
 def python(code: str, *arguments: object) -> str:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have requests give up soon."""
-    monkeypatch.setattr(stores, "_RETRIES", 2)
-    monkeypatch.setattr(stores, "_SILENCE", "300ms")
-
-
-def convert(source: str, destination: str, **given: Any) -> Any:  # noqa: ANN401 - passed on
-    return asyncrgb.convert(source, destination, executor=SERIAL, **given)
-
-
-def written(store: Store, bucket: str = "results") -> dict[str, bytes]:
-    found = store.buckets[bucket].objects
-    return {key: each.body for key, each in found.items() if key.endswith(".png")}
 
 
 def once(fault: Fault, method: str) -> Callable[[Request], Fault | None]:
@@ -158,7 +127,7 @@ def test_one_stream_has_sources_of_both_kinds(
     jobs.append(Job("s3://data/in/none.tif", "s3://results/none.png"))
 
     async def outcomes() -> list[Any]:
-        async with Converter(executor=SERIAL) as converter:
+        async with Converter(executor=SerialExecutor()) as converter:
             found = [each async for each in converter.convert_many(jobs)]
             counters = converter.counters()
             assert counters == type(counters)(0, 0, 0, 0, 0)
@@ -178,7 +147,7 @@ def test_statistics_of_a_bucket(run: Run, store: Store, chip: bytes, tmp_path: P
     (tmp_path / "a.tif").write_bytes(chip)
 
     async def measured(source: str) -> Any:  # noqa: ANN401
-        return (await asyncrgb.measure(source, executor=SERIAL)).bands[1].count
+        return (await asyncrgb.measure(source, executor=SerialExecutor())).bands[1].count
 
     assert run(measured("s3://data/in")) == 20 * run(measured(str(tmp_path)))
     assert store.requests["PUT"] == 0
@@ -273,7 +242,7 @@ def test_nothing_is_begun_without_a_list(store: Store) -> None:
     def converted(source: str, destination: str) -> StoreError:
         with pytest.raises(OSError, match="s3://") as caught:
             asyncio.run(convert(source, destination))
-        assert "a-secret" not in str(caught.value)
+        assert SECRET not in str(caught.value)
         return caught.value  # type: ignore[return-value]
 
     assert "no such bucket" in str(converted("s3://none/in", "s3://results"))
@@ -289,7 +258,7 @@ def test_a_run_can_be_broken_off_and_goes_on(run: Run, store: Store) -> None:
         return Fault(seconds=60) if "River" in request.key else None
 
     async def broken_off() -> int:
-        async with Converter(executor=SERIAL) as converter:
+        async with Converter(executor=SerialExecutor()) as converter:
             heard: list[Any] = []
             work = asyncio.ensure_future(
                 converter.convert("s3://data/in", "s3://results", on_outcome=heard.append)
@@ -319,7 +288,7 @@ def test_closing_waits_for_no_store(run: Run, store: Store) -> None:
     store.trouble = lambda request: Fault(seconds=60) if request.key else None
 
     async def closed() -> None:
-        converter = Converter(executor=SERIAL)
+        converter = Converter(executor=SerialExecutor())
         job = Job(f"s3://data/in/{NAMES[0]}", "s3://results/a.png")
         work = asyncio.ensure_future(converter.convert_file(job.source, job.destination))
         while not converter.counters().reading:

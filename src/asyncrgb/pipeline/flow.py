@@ -184,15 +184,16 @@ class Flow:
     async def on_thread(
         self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run blocking work on the thread for fast storage.
+        """Run blocking work on the thread for fast storage, or, with URLs about, on any.
 
         Raises:
             AsyncRgbError: the Converter has been closed.
 
         """
         work = partial(function, *args, **kwargs)
+        threads = self._threads.many if self.places.far else self._threads.one
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads.one, work)
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
         except RuntimeError:  # the threads have ended
             self._check()
             raise

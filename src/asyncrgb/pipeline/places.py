@@ -30,17 +30,22 @@ class Places:
         """Give the storage of ``path``.
 
         Raises:
-            AsyncRgbError: it is a URL, and what that needs is not installed.
+            OptionsError: it is a URL, and what that needs is not installed.
 
         """
         return self.objects if is_url(path) else self.files
+
+    @property
+    def far(self) -> bool:
+        """Whether there have been URLs, so that finding things out takes its time."""
+        return self._objects is not None
 
     @property
     def objects(self) -> Objects:
         """Give the storage of URLs, which is there from the first of them on.
 
         Raises:
-            AsyncRgbError: what it needs is not installed.
+            OptionsError: what it needs is not installed.
 
         """
         if self._objects is None:

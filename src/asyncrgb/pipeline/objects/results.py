@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import ENOENT
 from threading import Lock
 from time import sleep
@@ -88,7 +89,7 @@ class ObjectResults:
 
     def forget(self) -> None:
         """Remove the record; as ``Results`` says."""
-        with naming(self._record):
+        with suppress(OSError), naming(self._record):
             self._store.delete(self._record.key)
 
     def modified(self, path: str) -> int | None:

@@ -33,7 +33,7 @@ class ObjectStorage:
     """Object stores, of any provider; as ``Objects`` says.
 
     Raises:
-        AsyncRgbError: obstore is not installed.
+        OptionsError: obstore is not installed.
 
     """
 

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from asyncrgb.errors import AsyncRgbError
+from asyncrgb.errors import OptionsError
 from asyncrgb.pipeline.objects.location import WEB, located
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ _RETRY_SECONDS: Final = 120
 _MISSING: Final = "object stores need obstore: pip install 'asyncrgb[cloud]'"
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _USER: Final = re.compile(r"(\w+://)([^/@]*)@")
+_REMEDIES: Final = {
+    "s3": "check AWS_ENDPOINT_URL and the like",
+    "gs": "check GOOGLE_APPLICATION_CREDENTIALS and the like",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME, and what gives access to it",
+}
 _KEYS: Final = "AWS_ACCESS_KEY_ID"
 
 
@@ -41,7 +46,7 @@ class Stores:
     """The stores that have been asked for; may be used on several threads at once.
 
     Raises:
-        AsyncRgbError: obstore is not installed.
+        OptionsError: obstore is not installed.
 
     """
 
@@ -49,7 +54,7 @@ class Stores:
         try:
             import obstore.store  # noqa: F401, PLC0415 - only where a URL is given
         except ImportError as error:
-            raise AsyncRgbError(_MISSING) from error
+            raise OptionsError(_MISSING) from error
         self._stores: dict[tuple[str, str], Store] = {}
         self._opening = Lock()
 
@@ -58,7 +63,7 @@ class Stores:
 
         Raises:
             OptionsError: the URL names no bucket.
-            AsyncRgbError: the store cannot be opened.
+            OptionsError: the store cannot be opened.
 
         """
         location = located(url)
@@ -73,13 +78,15 @@ class Stores:
 def _opened(location: Location) -> Store:
     try:
         return _open(location)
-    except AsyncRgbError:
+    except OptionsError:
         raise
     except Exception as error:  # noqa: BLE001 - it refuses options in many ways
         from asyncrgb.pipeline.objects.faults import told  # noqa: PLC0415 - loads obstore
 
-        reason = told(error)
-        raise AsyncRgbError(f"{location.shown}: the store cannot be opened: {reason}") from None
+        reason, remedy = told(error), _REMEDIES.get(location.scheme, "check the URL")
+        raise OptionsError(
+            f"{location.shown}: the store cannot be opened: {reason}: {remedy}"
+        ) from None
 
 
 def _open(location: Location) -> Store:
@@ -128,7 +135,7 @@ def _profile() -> Any:  # noqa: ANN401 - boto3 has no types
     try:
         from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415 - may be missing
     except ImportError:
-        raise AsyncRgbError(
+        raise OptionsError(
             f"AWS_PROFILE names the profile {name!r}, which needs boto3: pip install boto3, or "
             "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from None
