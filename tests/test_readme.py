@@ -116,7 +116,7 @@ def test_a_store_on_one_machine(folder: Path) -> None:
     done = subprocess.run(
         ["sh", "-e", "-c", script],  # noqa: S607 - any shell
         cwd=folder,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "AWS_MAX_ATTEMPTS": "12"},  # on a busy machine
         capture_output=True,
         text=True,
         timeout=60,
