@@ -12,6 +12,11 @@ are left out.
 
 The same for large TIFFs, each made into one PNG: seconds, memory, size, pixels, and how much
 of the source is read. ``--small 1098x1098 --large 1098x1098`` is a quick run.
+
+    python scripts/benchmark.py --objects --count 5000 --rounds 3
+
+From bucket to bucket of an object store on this machine, with and without a delay, beside a
+process pool with boto3 in each worker. ``--store URL`` names another S3 server.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import command_line
-from benchmarks import chips, measure, report, scenes
+from benchmarks import chips, measure, objects, report, scenes
 from benchmarks.contenders import ASYNCRGB, CONTENDERS, Contender, earlier
 from benchmarks.scenes_contenders import CONTENDERS as SCENE_CONTENDERS
 from benchmarks.scenes_kinds import KINDS, USUAL
@@ -162,6 +167,13 @@ def _embed(track: Track, options: Options, _facts: Facts) -> int:
     return 0
 
 
+def _objects(track: Track, options: Options, _facts: Facts) -> int:
+    """Convert from bucket to bucket, beside a process pool with boto3; see --store."""
+    return objects.compare(
+        track.source, options.count, options.workers, options.rounds, options.store
+    )
+
+
 def _spread(values: Sequence[float], unit: float) -> str:
     middle, low, high = (value / unit for value in (median(values), min(values), max(values)))
     return f"{middle:,.0f} ({low:,.0f}-{high:,.0f})"
@@ -250,6 +262,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where to work (default: in memory if there is room)",
     )
+    add("--store", metavar="URL", help="with --objects: an S3 server (default: our own)")
     add("--json", metavar="FILE", help="write all figures to FILE")
     add("--plot", metavar="FILE.png", help="draw a bar chart")
 
@@ -257,7 +270,12 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _add_modes(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(mode=_compare)
     modes = parser.add_mutually_exclusive_group()
-    each = {"--memory-check": _memory_check, "--one": _alone, "--embed": _embed}
+    each = {
+        "--memory-check": _memory_check,
+        "--one": _alone,
+        "--embed": _embed,
+        "--objects": _objects,
+    }
     for flag, mode in each.items():
         doc = (mode.__doc__ or "").removesuffix(".")
         modes.add_argument(flag, action="store_const", dest="mode", const=mode, help=doc)

@@ -46,6 +46,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.sample": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
     "asyncrgb.sensors": frozenset({"asyncrgb.errors"}),
     "asyncrgb.settings": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
+    "asyncrgb.urls": frozenset(),
     "asyncrgb.tuning": frozenset({FACE, "asyncrgb.errors", "asyncrgb.options"}),
     "asyncrgb.pipeline": frozenset(
         {
@@ -55,6 +56,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.imaging",
             "asyncrgb.machine",
             "asyncrgb.options",
+            "asyncrgb.urls",
         }
     ),
     "asyncrgb.cli": frozenset(
@@ -68,6 +70,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.sensors",
             "asyncrgb.settings",
             "asyncrgb.tuning",
+            "asyncrgb.urls",
         }
     ),
     "asyncrgb.__main__": frozenset({"asyncrgb.cli"}),

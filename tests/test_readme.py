@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,9 @@ import asyncrgb
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = re.findall(r"^\$ asyncrgb (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
+SHOWN = re.findall(r"^\$ asyncrgb (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
+COMMANDS = [command for command in SHOWN if "://" not in command]
+STORES = re.search(r"```sh\n(moto_server.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +104,22 @@ def test_the_commands_work(command: str, folder: Path) -> None:
     arguments = ["data" if word == "SRC" else word for word in shlex.split(command)]
     arguments = ["out" if word == "DST" else word for word in arguments]
     assert run(folder, "-m", "asyncrgb", *arguments)
+
+
+def test_a_store_on_one_machine(folder: Path) -> None:
+    assert STORES is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = f"trap 'kill $!' EXIT\n{STORES[1].replace('5555', port)}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", script],  # noqa: S607 - any shell
+        cwd=folder,
+        env=os.environ | {"PATH": path, "AWS_MAX_ATTEMPTS": "12"},  # on a busy machine
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "40 converted, 0 up to date, 0 failed" in done.stdout, done.stderr

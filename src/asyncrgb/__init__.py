@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         LimitError,
         OptionsError,
         RenderTimeoutError,
+        StoreError,
         WorkerCrashError,
     )
     from asyncrgb.exposure import Exposure
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         WorkersReplaced,
         WorkersStarted,
     )
+    from asyncrgb.pipeline.fetching import fetch
     from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.outcomes import (
         Converted,
@@ -97,6 +99,7 @@ __all__ = [
     "Sensor",
     "SerialExecutor",
     "Statistics",
+    "StoreError",
     "Trace",
     "UpToDate",
     "WorkerCrashError",
@@ -106,6 +109,7 @@ __all__ = [
     "convert",
     "count_sources",
     "describe",
+    "fetch",
     "measure",
     "render",
     "run",
@@ -116,7 +120,7 @@ __all__ = [
 _HOMES = {
     "errors": (
         "AsyncRgbError BandError CollisionError DecodeError EncodeError LimitError OptionsError "
-        "RenderTimeoutError WorkerCrashError"
+        "RenderTimeoutError StoreError WorkerCrashError"
     ),
     "exposure": "Exposure",
     "formats": "FORMATS",
@@ -129,6 +133,7 @@ _HOMES = {
     "pipeline.events": (
         "Event MemoryReduced SceneAdvanced WorkersFailed WorkersReplaced WorkersStarted"
     ),
+    "pipeline.fetching": "fetch",
     "pipeline.insight": "Insight",
     "pipeline.outcomes": (
         "Converted Counters Failed Job Measured Outcome Pending Report Trace UpToDate"

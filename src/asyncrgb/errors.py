@@ -2,7 +2,8 @@
 
 Every field of an error travels through its ``args``: an exception that takes
 keyword-only arguments cannot be unpickled, and one that cannot be unpickled takes a
-whole process pool down with it. Faults of the operating system stay ``OSError``.
+whole process pool down with it. Faults of the operating system stay ``OSError``, and those of
+object stores are a kind of it.
 """
 
 
@@ -40,3 +41,10 @@ class WorkerCrashError(AsyncRgbError):
 
 class RenderTimeoutError(AsyncRgbError):
     """The image took longer than ``Limits.timeout`` allows."""
+
+
+class StoreError(OSError):
+    """An object store does not do what it is asked; the text says why, and what to do.
+
+    ``errno`` is that of the like for files, ``filename`` is the URL, without what gives access.
+    """

@@ -12,6 +12,7 @@ from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
 from asyncrgb.pipeline.crew import Crew
 from asyncrgb.pipeline.means import Means, Threads
+from asyncrgb.pipeline.places import Places
 from asyncrgb.pipeline.shift import Shift
 from asyncrgb.pipeline.strength import Demand
 from tests.pipeline.doubles import FakeStorage
@@ -58,7 +59,7 @@ async def work(errand: Errand, limit: int) -> list[BaseException]:
         things=lambda: len(errand.left),
         deliver=errand.done.extend,
         limit=limit,
-        means=Means(arena, FakeStorage({}), threads, background),
+        means=Means(arena, Places(FakeStorage({})), threads, background),
     )
     errand.crew = crew
     crew.poke()
@@ -172,7 +173,7 @@ def test_who_leaves_a_shift_lets_go_of_what_is_done(run: Run, members: int, tria
             things=lambda: len(errand.left),
             deliver=errand.done.extend,
             limit=1,
-            means=Means(arena, FakeStorage({}), threads, Background(lambda _: None)),
+            means=Means(arena, Places(FakeStorage({})), threads, Background(lambda _: None)),
         )
 
         async def shift(**_: object) -> bool:
@@ -201,7 +202,7 @@ def test_what_was_done_in_shifts_is_collected_when_shifts_end(run: Run) -> None:
             things=lambda: len(errand.left),
             deliver=errand.done.extend,
             limit=1,
-            means=Means(arena, FakeStorage({}), threads, Background(lambda _: None)),
+            means=Means(arena, Places(FakeStorage({})), threads, Background(lambda _: None)),
         )
         crew._in_shifts, crew._members = True, 1  # noqa: SLF001 - the moment that counts
         overseeing = asyncio.ensure_future(crew._oversee())  # noqa: SLF001

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from asyncrgb import FixedStretch, Job, RenderOptions
-from asyncrgb.pipeline.freshness import RECORD, Freshness, forget_if_replaced, has_record
+from asyncrgb.pipeline.freshness import Freshness, forget_if_replaced, has_record
+from asyncrgb.pipeline.results import RECORD, LocalResults
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def state(job: Job, options: RenderOptions = RenderOptions()) -> Freshness:  # noqa: B008
-    return Freshness.of(os.path.dirname(job.destination), options)
+    return Freshness.of(LocalResults(os.path.dirname(job.destination)), options)
 
 
 def age(path: str, seconds: float) -> None:
@@ -93,16 +94,16 @@ def test_only_a_new_or_changed_record_is_anew(job: Job) -> None:
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:
-    Freshness.of(str(tmp_path / "new" / "out"), RenderOptions())
+    Freshness.of(LocalResults(str(tmp_path / "new" / "out")), RenderOptions())
     assert (tmp_path / "new" / "out" / RECORD).is_file()
 
 
 def test_looking_writes_nothing(tmp_path: Path) -> None:
-    assert Freshness.seen(str(tmp_path / "out"), RenderOptions()).anew
+    assert Freshness.seen(LocalResults(str(tmp_path / "out")), RenderOptions()).anew
     assert not (tmp_path / "out").exists()
-    Freshness.of(str(tmp_path / "out"), RenderOptions())
-    assert not Freshness.seen(str(tmp_path / "out"), RenderOptions()).anew
-    assert Freshness.seen(str(tmp_path / "out"), RenderOptions(compress_level=9)).anew
+    Freshness.of(LocalResults(str(tmp_path / "out")), RenderOptions())
+    assert not Freshness.seen(LocalResults(str(tmp_path / "out")), RenderOptions()).anew
+    assert Freshness.seen(LocalResults(str(tmp_path / "out")), RenderOptions(compress_level=9)).anew
 
 
 def test_a_source_that_cannot_be_seen_is_not_fresh(job: Job) -> None:
@@ -115,9 +116,9 @@ def test_a_source_that_cannot_be_seen_is_not_fresh(job: Job) -> None:
 
 def test_a_record_that_another_run_has_replaced_is_forgotten(tmp_path: Path) -> None:
     mine, other = RenderOptions(), RenderOptions(compress_level=9)
-    Freshness.of(str(tmp_path), mine)
-    forget_if_replaced(str(tmp_path), mine)
-    assert has_record(str(tmp_path))
-    Freshness.of(str(tmp_path), other)
-    forget_if_replaced(str(tmp_path), mine)
-    assert not has_record(str(tmp_path))
+    Freshness.of(LocalResults(str(tmp_path)), mine)
+    forget_if_replaced(LocalResults(str(tmp_path)), mine)
+    assert has_record(LocalResults(str(tmp_path)))
+    Freshness.of(LocalResults(str(tmp_path)), other)
+    forget_if_replaced(LocalResults(str(tmp_path)), mine)
+    assert not has_record(LocalResults(str(tmp_path)))

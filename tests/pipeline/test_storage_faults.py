@@ -90,7 +90,6 @@ def terms(**given: Any) -> Terms:  # noqa: ANN401 - passed on
     usual: dict[str, Any] = {
         "layout": "flat",
         "force": False,
-        "fsync": False,
         "dry_run": False,
         "on_error": "continue",
         "max_errors": None,

@@ -384,9 +384,7 @@ def test_large_outputs_travel_in_the_arena_even_if_there_are_more_than_fit(run: 
 
     def it() -> Bench:
         bench = Bench(files, Limits(workers=2, memory=2**23))
-        bench.storage = bench.flow._reading._storage = bench.flow._writing._storage = TypedStorage(  # noqa: SLF001
-            files
-        )
+        bench.storage = bench.flow.places.files = TypedStorage(files)
         bench.options = dict.fromkeys(files, STORED)
         return bench
 

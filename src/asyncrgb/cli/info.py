@@ -19,6 +19,7 @@ from asyncrgb.cli.terminal import tell
 from asyncrgb.cli.words import explain, shown
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.options import FixedStretch, Limits
+from asyncrgb.urls import is_url, redacted, unqueried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,8 +49,7 @@ def info(file: str, *, as_json: bool, **limits: int) -> int:
     from asyncrgb import describe  # noqa: PLC0415 - numpy, which --help does not need
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters raises
-    with open(file, "rb") as opened:
-        data = opened.read()
+    data = _content(file)
     try:
         found = describe(data, limits=Limits(**limits))
     except AsyncRgbError as error:
@@ -59,13 +59,27 @@ def info(file: str, *, as_json: bool, **limits: int) -> int:
     return 0
 
 
+def _content(file: str) -> bytes:
+    if is_url(file):
+        from asyncrgb import fetch  # noqa: PLC0415 - for these only
+
+        return fetch(file)
+    with open(file, "rb") as opened:
+        return opened.read()
+
+
 # For machines.
 
 
 def _json(file: str, found: Description) -> str:
     suggestion = suggest(found)
     command = _command(file, suggestion.options)
-    fields = {"file": file, **asdict(found), "command": command, "remarks": suggestion.remarks}
+    fields = {
+        "file": redacted(file),
+        **asdict(found),
+        "command": command,
+        "remarks": suggestion.remarks,
+    }
     return json.dumps(_plain(fields), indent=2, allow_nan=False)
 
 
@@ -80,8 +94,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 def _command(file: str, options: Sequence[str]) -> list[str]:
     """Give the arguments of the command that is suggested."""
-    source = os.path.join(".", file) if file.startswith("-") else file
-    name = os.path.splitext(os.path.basename(file))[0].lstrip("-") or "picture"
+    source = os.path.join(".", file) if file.startswith("-") else redacted(file)
+    name = os.path.splitext(os.path.basename(unqueried(file)))[0].lstrip("-") or "picture"
     result = f"{name}.png"
     if os.path.basename(file) == result:
         result = f"{name}-rgb.png"

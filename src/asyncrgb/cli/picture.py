@@ -32,6 +32,7 @@ from asyncrgb.options import (
     Scope,
 )
 from asyncrgb.sensors import COMPOSITES, SENSORS
+from asyncrgb.urls import is_url, unqueried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -258,10 +259,17 @@ def _bands_of(given: Mapping[str, Any]) -> tuple[Band, ...] | None:
 
 def _format_of(source: str, destination: str) -> str:
     """Take the format from the name of a single result, where one is named."""
-    if os.path.isfile(source) and not os.path.isdir(destination):
+    if _is_file(source) and not os.path.isdir(destination):
         suffix = os.path.splitext(destination)[1].lower()
         aliases = {".jpeg": ".jpg", ".tiff": ".tif"}
         for each in FORMATS.values():
             if each.suffix == aliases.get(suffix, suffix):
                 return each.name
     return str(_default("format"))
+
+
+def _is_file(source: str) -> bool:
+    """Tell whether a single file is meant: of a URL its name tells, for nothing is asked yet."""
+    if is_url(source):
+        return unqueried(source).lower().endswith((".tif", ".tiff"))
+    return os.path.isfile(source)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-from asyncrgb.errors import AsyncRgbError
+from asyncrgb.errors import AsyncRgbError, StoreError
+from asyncrgb.urls import redacted
 
 _ROOM: Final = "free some space and run the same command again, it goes on from here"
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -43,7 +44,8 @@ def explain(error: BaseException) -> str:
     """Say what is wrong with what, and what to do about it, in one line."""
     if isinstance(error, OSError) and error.strerror is not None:
         name = shown(str(error.filename)) + ": " if error.filename is not None else ""
-        remedy = _REMEDIES.get(error.errno or 0)
+        told = isinstance(error, StoreError)  # its text says what to do
+        remedy = None if told else _REMEDIES.get(error.errno or 0)
         return f"{name}{error.strerror}" + (f": {remedy}" if remedy else "")
     if isinstance(error, AsyncRgbError):
         return shown(str(error))
@@ -70,5 +72,6 @@ def shown(text: str) -> str:
 
 
 def utf8(text: str) -> str:
-    """Escape what is not UTF-8 in a name of a file."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Escape what is not UTF-8 in a name of a file, and hide what gives access in a URL."""
+    escaped = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return redacted(escaped)

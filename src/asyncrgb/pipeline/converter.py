@@ -226,7 +226,6 @@ class Converter:
         terms = Terms(
             layout=layout,
             force=force,
-            fsync=self._fsync,
             dry_run=dry_run,
             on_error=on_error,
             max_errors=max_errors,

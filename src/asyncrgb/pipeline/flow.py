@@ -23,13 +23,13 @@ from asyncrgb.pipeline.means import Means, Threads
 from asyncrgb.pipeline.meter import Meter
 from asyncrgb.pipeline.outcomes import Counters, Failed, Measured
 from asyncrgb.pipeline.parts import Done
+from asyncrgb.pipeline.places import Places
 from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
 from asyncrgb.pipeline.rendering import Rendering
 from asyncrgb.pipeline.room import Room
 from asyncrgb.pipeline.scenes import Scenes
 from asyncrgb.pipeline.staff import Staff
-from asyncrgb.pipeline.storage import LocalFiles
 from asyncrgb.pipeline.stream import FileTask
 from asyncrgb.pipeline.strength import Demand
 from asyncrgb.pipeline.task import PartTask, Upload
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.events import Event
-    from asyncrgb.pipeline.storage import Storage
+    from asyncrgb.pipeline.storage import Files
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import Task
     from asyncrgb.pipeline.worker import Rendered
@@ -69,7 +69,7 @@ class Flow:
         options: RenderOptions,
         limits: Limits,
         executor: Executor | None = None,
-        storage: Storage = LocalFiles(),  # noqa: B008 - it has no state
+        storage: Files | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.options = options
@@ -90,7 +90,8 @@ class Flow:
         self._streams: set[Stream] = set()
         self._uploads: set[Upload] = set()
         self._broken: BaseException | None = None
-        self._join(Means(self._arena, storage, self._threads, self._background), limits)
+        self.places = Places(storage)
+        self._join(Means(self._arena, self.places, self._threads, self._background), limits)
         self._begun = False
 
     def _join(self, means: Means, limits: Limits) -> None:
@@ -147,6 +148,7 @@ class Flow:
         """Take no more jobs from ``stream``."""
         self._streams.remove(stream)
         self._reading.close(stream)
+        self._drop_unwanted()
 
     def poke(self) -> None:
         """Set going whatever can go; to be called when a stream has got jobs."""
@@ -182,15 +184,16 @@ class Flow:
     async def on_thread(
         self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run blocking work on the thread for fast storage.
+        """Run blocking work on the thread for fast storage, or, with URLs about, on any.
 
         Raises:
             AsyncRgbError: the Converter has been closed.
 
         """
         work = partial(function, *args, **kwargs)
+        threads = self._threads.many if self.places.far else self._threads.one
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads.one, work)
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
         except RuntimeError:  # the threads have ended
             self._check()
             raise
@@ -352,6 +355,11 @@ class Flow:
             self._arena.give_back(task.extent)
             task.extent = None
 
+    def _drop_unwanted(self) -> None:
+        """Break off requests to stores for streams that have ended."""
+        for crew in (self._reading.crew, self._writing.crew):
+            crew.drop(lambda task: not task.wanted)
+
     def _fail(self, error: BaseException) -> None:
         self._broken = error
         for stream in self._streams:
@@ -359,4 +367,5 @@ class Flow:
         for upload in self._uploads:
             upload.settle(error)
         self._scenes.fail(error)
+        self._drop_unwanted()
         self.poke()  # what nobody waits for any more gives its room back

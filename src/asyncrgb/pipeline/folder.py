@@ -18,7 +18,6 @@ from asyncrgb.pipeline.measuring import settled
 from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Pending, Report, Trace
 from asyncrgb.pipeline.plan import names_output, plan
 from asyncrgb.pipeline.run import chained, running, sifted, slices_on_thread
-from asyncrgb.pipeline.runs import Run
 from asyncrgb.pipeline.stream import Stream
 from asyncrgb.pipeline.timing import Timed
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Layout, Planned
+    from asyncrgb.pipeline.results import Results
     from asyncrgb.pipeline.run import Brake
 
 OnError: TypeAlias = Literal["continue", "stop"]
@@ -44,7 +44,6 @@ class Terms:
 
     layout: Layout
     force: bool
-    fsync: bool
     dry_run: bool
     on_error: OnError
     max_errors: int | None
@@ -125,8 +124,8 @@ async def convert_folder(
 class _Conversion:
     """One conversion of a folder.
 
-    Its ``_folder`` is the one that is brought up to date; None if the result has a name of its
-    own.
+    Its ``_results`` are the folder that is brought up to date; None if the result has a name of
+    its own.
     """
 
     def __init__(
@@ -137,11 +136,15 @@ class _Conversion:
         self._terms = terms
         self._brake = brake
         self._outcomes = _Outcomes(terms, brake)
-        self._plan = partial(plan, source, destination, terms.layout, suffix)
-        self._folder = None if names_output(source, destination, suffix) else destination
+        self._plan = partial(plan, source, destination, terms.layout, suffix, flow.places)
+        self._names_output = partial(names_output, source, destination, suffix, flow.places)
+        self._destination = destination
+        self._results: Results | None = None
 
     async def run(self) -> Report:
         began, before = perf_counter(), self._flow.meter.read()
+        if not await self._flow.on_thread(self._names_output):
+            self._results = self._flow.places.of(self._destination).results(self._destination)
         slices = slices_on_thread(self._flow, self._plan())
         first = await _first(slices)  # errors of usage come out here, before anything is written
         if self._terms.dry_run:
@@ -177,12 +180,12 @@ class _Conversion:
 
     async def _foreseen(self) -> Freshness | None:
         """Look at the folder of the results; images are measured only if it depends on that."""
-        if self._folder is None or self._terms.force:
+        if self._results is None or self._terms.force:
             return None
-        if not await self._flow.on_thread(has_record, self._folder):
+        if not await self._flow.on_thread(has_record, self._results):
             return None
         options = await self._settled()
-        return await self._flow.on_thread(Freshness.seen, self._folder, options)
+        return await self._flow.on_thread(Freshness.seen, self._results, options, self._flow.places)
 
     async def _settled(self) -> RenderOptions:
         flow = self._flow
@@ -197,19 +200,19 @@ class _Conversion:
     @asynccontextmanager
     async def _at_work(self, options: RenderOptions) -> AsyncIterator[Freshness | None]:
         """Be known as a run at work in the folder of the results; give what is known of that."""
-        if self._folder is None:
+        if self._results is None:
             yield None
             return
-        run, fsync = Run(self._folder), self._terms.fsync
+        results, on_thread = self._results, self._flow.on_thread
         try:
-            await self._flow.on_thread(run.enter, fsync=fsync)
-            async for _ in slices_on_thread(self._flow, run.sweep()):
+            await on_thread(results.enter)
+            async for _ in slices_on_thread(self._flow, results.sweep()):
                 pass
-            yield await self._flow.on_thread(Freshness.of, self._folder, options, fsync=fsync)
+            yield await on_thread(Freshness.of, results, options, self._flow.places)
             if self._outcomes.some_converted:
-                await self._flow.on_thread(forget_if_replaced, self._folder, options)
+                await on_thread(forget_if_replaced, results, options)
         finally:
-            await _surely(self._flow, run.leave)
+            await _surely(self._flow, results.leave)
 
 
 async def _first(slices: Pieces) -> list[Planned]:

@@ -8,25 +8,27 @@ small record in the folder, by the same clock as that of the outputs.
 from __future__ import annotations
 
 import json
-import os
-import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.pipeline.files import make_folder, write_atomically
-from asyncrgb.pipeline.outcomes import Job, UpToDate
+from asyncrgb.pipeline.outcomes import Job, StampedJob, UpToDate
+from asyncrgb.pipeline.places import Places
 
 if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.outcomes import Trace
     from asyncrgb.pipeline.plan import Planned
+    from asyncrgb.pipeline.results import Results
 
-RECORD: Final = ".asyncrgb.json"
 _RENDERING: Final = 2  # raise when the same options begin to give other pictures
 
 
 class Freshness:
-    """The state of one destination folder with regard to some options.
+    """The state of one folder of results with regard to some options.
+
+    Args:
+        results: the folder.
+        places: where sources are.
+        since: the moment from which on results are of these options.
 
     Attributes:
         anew: whether the folder has not had these options before, so that nothing in it can be
@@ -34,38 +36,37 @@ class Freshness:
 
     """
 
-    def __init__(self, since: int, *, anew: bool) -> None:
+    def __init__(self, results: Results, places: Places, since: int, *, anew: bool) -> None:
+        self._results = results
+        self._places = places
         self._since = since
         self.anew = anew
 
     @classmethod
-    def of(cls, folder: str, options: RenderOptions, *, fsync: bool = False) -> Freshness:
-        """Read the record of ``folder``; write it anew, and make the folder, where it differs.
-
-        Where results are to survive a power cut, the record has to do so before them: newer
-        than the record of other options, they would pass for their results.
+    def of(
+        cls, results: Results, options: RenderOptions, places: Places | None = None
+    ) -> Freshness:
+        """Read the record of a folder; write it anew, and make the folder, where it differs.
 
         Raises:
             OSError: the folder cannot be made or written.
 
         """
-        make_folder(folder, fsync=fsync)
-        state = cls.seen(folder, options)
+        places = places or Places()
+        state = cls.seen(results, options, places)
         if not state.anew:
             return state
-        record = os.path.join(folder, RECORD)
-        write_atomically(record, _text(options).encode(), fsync=fsync)
-        return cls(os.stat(record).st_mtime_ns, anew=True)
+        return cls(results, places, results.keep(_text(options)), anew=True)
 
     @classmethod
-    def seen(cls, folder: str, options: RenderOptions) -> Freshness:
-        """Read the record of ``folder``, and leave all as it is."""
-        record = os.path.join(folder, RECORD)
-        anew = _read(record) != _text(options)
-        try:  # last: whoever has replaced it since then makes everything stale, which is safe
-            return cls(os.stat(record).st_mtime_ns, anew=anew)
-        except OSError:
-            return cls(0, anew=True)
+    def seen(
+        cls, results: Results, options: RenderOptions, places: Places | None = None
+    ) -> Freshness:
+        """Read the record of a folder, and leave all as it is."""
+        anew = results.record() != _text(options)
+        # last: whoever has replaced it since then makes everything stale, which is safe
+        since = results.moment()
+        return cls(results, places or Places(), since or 0, anew=anew or since is None)
 
     def is_fresh(self, job: Job) -> bool:
         """Tell whether the output of ``job`` can stay as it is.
@@ -74,10 +75,12 @@ class Freshness:
         only the source tells whether it has a place.
         """
         try:
-            output = os.stat(job.destination)
-            if output.st_mtime_ns < self._since or not stat.S_ISREG(output.st_mode):
+            output = self._results.modified(job.destination)
+            if output is None or output < self._since:
                 return False
-            return output.st_mtime_ns >= os.stat(job.source).st_mtime_ns
+            if isinstance(job, StampedJob):
+                return output >= job.stamp.modified
+            return output >= self._places.of(job.source).modified(job.source)
         except (OSError, ValueError):  # what is wrong with the source is found out by reading it
             return False
 
@@ -91,28 +94,19 @@ class Freshness:
         ]
 
 
-def forget_if_replaced(folder: str, options: RenderOptions) -> None:
+def forget_if_replaced(results: Results, options: RenderOptions) -> None:
     """Remove the record if another run with other options has put its own there meanwhile.
 
     What lies there then is partly of one run and partly of the other, and nothing tells which.
     """
-    with suppress(OSError):
-        if _read(os.path.join(folder, RECORD)) != _text(options):
-            os.unlink(os.path.join(folder, RECORD))
+    if results.record() != _text(options):
+        results.forget()
 
 
-def has_record(folder: str) -> bool:
-    """Tell whether anything in ``folder`` could be fresh at all."""
-    return os.path.exists(os.path.join(folder, RECORD))
+def has_record(results: Results) -> bool:
+    """Tell whether anything in a folder could be fresh at all."""
+    return results.moment() is not None
 
 
 def _text(options: RenderOptions) -> str:
     return json.dumps({"rendering": _RENDERING, "options": repr(options)}, indent=2) + "\n"
-
-
-def _read(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError):
-        return None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from heapq import merge
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from asyncrgb.pipeline.outcomes import Failed
 from asyncrgb.pipeline.runs import RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from asyncrgb.pipeline.outcomes import Stamp
 
 SOURCE_SUFFIXES: Final = (".tif", ".tiff")
 # One sort of the 200,000 names of a folder keeps every other thread waiting, the event loop's too.
@@ -19,7 +22,7 @@ _SORTED_AT_ONCE: Final = 4096
 _BREATH_SECONDS: Final = 0.004
 
 
-class Names:
+class Names(Collection[str]):
     """Names that come out in order, sorted in pieces."""
 
     def __init__(self) -> None:
@@ -35,13 +38,39 @@ class Names:
     def __len__(self) -> int:
         return sum(map(len, self._pieces))
 
+    def __contains__(self, name: object) -> bool:
+        return any(name in piece for piece in self._pieces)
+
     def __iter__(self) -> Iterator[str]:
         self._pieces[-1].sort()
         return merge(*self._pieces) if len(self._pieces) > 1 else iter(self._pieces[0])
 
 
+class Listed(Protocol):
+    """TIFFs that lie in one folder.
+
+    Attributes:
+        path: of the folder.
+        names: of the TIFFs, in order.
+        stamps: what else the listing tells of each, if it does.
+
+    """
+
+    path: str
+
+    @property
+    def names(self) -> Collection[str]:
+        """Give the names."""
+
+    @property
+    def stamps(self) -> Mapping[str, Stamp] | None:
+        """Give what is known."""
+
+
 class Folder:
     """A folder: the names of its TIFFs, and of the folders in it."""
+
+    stamps = None
 
     def __init__(self, path: str) -> None:
         self.path = path

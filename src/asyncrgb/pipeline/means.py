@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncrgb.pipeline.arena import Arena
     from asyncrgb.pipeline.background import Background
-    from asyncrgb.pipeline.storage import Storage
+    from asyncrgb.pipeline.places import Places
 
 
 class Threads:
@@ -37,13 +37,13 @@ class Means:
 
     Attributes:
         arena: where images are while they are under way.
-        storage: where they come from and go to.
+        places: where they come from and go to.
         threads: where blocking work runs.
         background: where tasks run that nobody awaits.
 
     """
 
     arena: Arena
-    storage: Storage
+    places: Places
     threads: Threads
     background: Background

@@ -46,7 +46,7 @@ async def measure_folder(
             on_outcome(outcome)
 
     action = Measure(next(_numbers), options, every=True)
-    return await _measure(flow, sources(source), action, deliver, brake)
+    return await _measure(flow, sources(source, flow.places), action, deliver, brake)
 
 
 async def settled(

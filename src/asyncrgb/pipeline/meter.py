@@ -13,7 +13,7 @@ from asyncrgb.pipeline.worker import Rich
 if TYPE_CHECKING:
     from asyncrgb.options import Limits
     from asyncrgb.pipeline.arena import Arena
-    from asyncrgb.pipeline.crew import Crew
+    from asyncrgb.pipeline.crews import Crews
     from asyncrgb.pipeline.level import Work
     from asyncrgb.pipeline.stream import FileTask
     from asyncrgb.pipeline.writing import Writing
@@ -56,7 +56,7 @@ class Meter:
         self,
         limits: Limits,
         arena: Arena,
-        readers: Crew[FileTask],
+        readers: Crews[FileTask],
         work: Work,
         writing: Writing,
     ) -> None:
@@ -96,10 +96,10 @@ class Meter:
             work.images,
             *self._laps,
             self._waiting.area(),
-            readers.level.area(),
-            readers.level.at_top(),
-            writers.level.area(),
-            writers.level.at_top(),
+            readers.area,
+            readers.at_top,
+            writers.area,
+            writers.at_top,
             self._leased.at_top(),
         )
 
@@ -132,8 +132,8 @@ class Meter:
             loop_seconds=now.loop - before.loop,
             reads_in_flight=(now.reads - before.reads) / working,
             writes_in_flight=(now.writes - before.writes) / working,
-            most_reads=self._readers.level.most,
-            most_writes=self._writers.level.most,
+            most_reads=self._readers.most,
+            most_writes=self._writers.most,
             most_workers=self._work.busy.most,
             most_leased=self._leased.most,
             worker_share=min(1.0, (now.busy - before.busy) / (workers * working)),

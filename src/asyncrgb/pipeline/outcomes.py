@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from asyncrgb.exposure import advice
 
@@ -28,6 +28,31 @@ class Job:
     source: str
     destination: str
     options: RenderOptions | None = None
+
+
+class Stamp(NamedTuple):
+    """What a listing tells of a file.
+
+    Attributes:
+        modified: when it was last changed, in nanoseconds since 1970.
+        size: bytes of it.
+
+    """
+
+    modified: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StampedJob(Job):
+    """A job of which a listing has told more.
+
+    Attributes:
+        stamp: what is known of its source.
+
+    """
+
+    stamp: Stamp = field(default=Stamp(0, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from asyncrgb.errors import CollisionError, OptionsError
 from asyncrgb.formats import FORMATS
-from asyncrgb.pipeline.listing import SOURCE_SUFFIXES, walk
-from asyncrgb.pipeline.outcomes import Failed, Job, UpToDate
+from asyncrgb.pipeline.listing import SOURCE_SUFFIXES
+from asyncrgb.pipeline.outcomes import Failed, Job, StampedJob, UpToDate
+from asyncrgb.pipeline.places import Places
+from asyncrgb.urls import is_url, redacted, unqueried
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from asyncrgb.pipeline.outcomes import Stamp
+    from asyncrgb.pipeline.storage import Storage
 
 Layout: TypeAlias = Literal["flat", "tree"]
 Planned: TypeAlias = Job | UpToDate | Failed
@@ -28,7 +33,11 @@ _PICTURES: Final = (
 
 
 def plan(
-    source: str, destination: str, layout: Layout, suffix: str = FORMATS["png"].suffix
+    source: str,
+    destination: str,
+    layout: Layout,
+    suffix: str = FORMATS["png"].suffix,
+    places: Places | None = None,
 ) -> Iterator[Planned | None]:
     """Pair each TIFF at or below ``source`` with its output, folder by folder, by name.
 
@@ -37,11 +46,12 @@ def plan(
     ``destination`` is never a source.
 
     Args:
-        source: a folder or a file.
+        source: a folder or a file, or the URL of objects or of one.
         destination: the folder of the outputs; for one file it may be the output itself.
         layout: "flat" puts all outputs into one folder, "tree" mirrors the folders of
             ``source``.
         suffix: of the outputs.
+        places: where both are.
 
     Raises:
         OptionsError: ``layout`` is unknown, there is no TIFF at all, or outputs could take the
@@ -51,35 +61,46 @@ def plan(
     """
     if layout not in ("flat", "tree"):
         raise OptionsError(f"layout {layout!r}: choose flat or tree")
-    os.stat(source)  # raises what is wrong with it
-    if names_output(source, destination, suffix):
-        _check_apart(source, destination)
+    places = places or Places()
+    here, there = places.of(source), places.of(destination)
+    _check_exists(here, source)
+    _check_writable(there, destination)
+    if names_output(source, destination, suffix, places):
+        if here is there:
+            _check_apart(here, source, destination)
         yield Job(source, destination)
         return
-    if os.path.exists(destination) and not os.path.isdir(destination):
+    if there.kind(destination) not in ("folder", None):
         raise NotADirectoryError(
-            errno.ENOTDIR, "the destination is a file: name a folder for the results", destination
+            errno.ENOTDIR,
+            "the destination is a file: name a folder for the results",
+            redacted(destination),
         )
-    if suffix in SOURCE_SUFFIXES:
-        _check_outside(source, destination)
-    yield from _apart(_jobs(source, destination, layout, suffix))
+    if suffix in SOURCE_SUFFIXES and here is there:
+        _check_outside(here, source, destination)
+    yield from _apart(_jobs(here, source, destination, layout, suffix))
 
 
-def sources(source: str) -> Iterator[Planned | None]:
+def sources(source: str, places: Places | None = None) -> Iterator[Planned | None]:
     """List the TIFFs at or below ``source`` as jobs without output; else as ``plan`` does."""
-    os.stat(source)  # raises what is wrong with it
-    for planned in _jobs(source, "", "flat", ""):
+    here = (places or Places()).of(source)
+    _check_exists(here, source)
+    for planned in _jobs(here, source, "", "flat", ""):
         yield Job(planned.source, "") if isinstance(planned, Job) else planned
 
 
-def names_output(source: str, destination: str, suffix: str) -> bool:
+def names_output(source: str, destination: str, suffix: str, places: Places | None = None) -> bool:
     """Tell whether ``destination`` is the output of one file rather than a folder.
 
     Raises:
         OptionsError: it is one of a format other than that of ``suffix``.
+        OSError: it cannot be found out what is there.
 
     """
-    if not os.path.isfile(source) or os.path.isdir(destination):
+    places = places or Places()
+    if places.of(source).kind(source) != "file":
+        return False
+    if places.of(destination).kind(destination) == "folder":
         return False
     ours = (suffix, _LONG_SUFFIXES.get(suffix, suffix))
     if destination.lower().endswith(ours):
@@ -98,18 +119,30 @@ def worldfile_path(picture: str) -> str:
     return f"{stem}.{suffix[1:2]}{suffix[-1:]}w"
 
 
-def _check_apart(source: str, destination: str) -> None:
-    if os.path.exists(destination) and os.path.samefile(source, destination):
+def _check_exists(here: Storage, source: str) -> None:
+    if here.kind(source) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), redacted(source))
+
+
+def _check_writable(there: Storage, destination: str) -> None:
+    if not there.writable(destination):
+        raise OptionsError(
+            f"{redacted(destination)}: nothing can be written there: name a folder, or a bucket "
+            "(s3://, gs://, az://)"
+        )
+
+
+def _check_apart(here: Storage, source: str, destination: str) -> None:
+    if here.same(source, destination):
         raise OptionsError(
             f"{destination}: the result would take the place of its source: name another"
         )
 
 
-def _check_outside(source: str, destination: str) -> None:
+def _check_outside(here: Storage, source: str, destination: str) -> None:
     """Refuse a destination in which results, which are TIFFs too, could replace sources."""
-    folder = os.path.realpath(source if os.path.isdir(source) else os.path.dirname(source))
-    target = os.path.realpath(destination)
-    if os.path.commonpath([folder, target]) == target:
+    folder = source if here.kind(source) == "folder" else os.path.dirname(source)
+    if here.holds(folder, destination):
         raise OptionsError(
             f"{destination}: results that are TIFFs could take the places of sources there: "
             "name a folder that does not hold them"
@@ -124,9 +157,10 @@ def count_sources(source: str | os.PathLike[str], destination: str | os.PathLike
 
     """
     source, destination = os.fsdecode(source), os.fsdecode(destination)
-    if not os.path.isdir(source):
+    here = Places().of(source)
+    if here.kind(source) != "folder":
         return 1
-    found = (each for each in walk(source, destination) if each is not None)
+    found = (each for each in here.walk(source, destination) if each is not None)
     return sum(1 if isinstance(each, Failed) else len(each.names) for each in found)
 
 
@@ -149,27 +183,44 @@ def _collision(job: Job, first: str) -> Failed:
     return Failed(job.source, CollisionError(reason))
 
 
-def _jobs(source: str, destination: str, layout: Layout, suffix: str) -> Iterator[Planned | None]:
-    if not os.path.isdir(source):
-        output = _output_name(os.path.basename(source), suffix)
+def _jobs(
+    here: Storage, source: str, destination: str, layout: Layout, suffix: str
+) -> Iterator[Planned | None]:
+    if here.kind(source) != "folder":
+        output = _output_name(os.path.basename(unqueried(source)), suffix)
         yield Job(source, os.path.join(destination, output))
         return
     found = False
-    for folder in walk(source, destination):
+    for folder in here.walk(source, destination):
         if folder is None or isinstance(folder, Failed):
             yield folder
             continue
         target = destination
-        if layout == "tree" and folder.path != source:
+        if layout == "tree" and not _is_top(folder.path, source):
             target = os.path.join(destination, os.path.relpath(folder.path, source))
         found = found or bool(folder.names)
         source_prefix, target_prefix = os.path.join(folder.path, ""), os.path.join(target, "")
+        if folder.stamps is not None:
+            yield from _stamped(folder.stamps, source_prefix, target_prefix, suffix)
+            continue
         for name in folder.names:
             yield Job(source_prefix + name, target_prefix + _output_name(name, suffix))
     if not found:
         raise OptionsError(
-            f"{source}: no .tif or .tiff file in this folder or below it: check the path"
+            f"{redacted(source)}: no .tif or .tiff file in this folder or below it: check the path"
         )
+
+
+def _is_top(folder: str, source: str) -> bool:
+    return folder == (source.rstrip("/") if is_url(source) else source)
+
+
+def _stamped(
+    stamps: Mapping[str, Stamp], source: str, target: str, suffix: str
+) -> Iterator[StampedJob]:
+    """Pair sources of which more is known with their outputs."""
+    for name, stamp in stamps.items():
+        yield StampedJob(source + name, target + _output_name(name, suffix), stamp=stamp)
 
 
 def _output_name(name: str, suffix: str) -> str:

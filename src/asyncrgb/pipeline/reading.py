@@ -1,36 +1,40 @@
-"""The first stage: jobs claimed one by one and read into the arena."""
+"""The first stage: jobs claimed one by one and read into the arena.
+
+Files are read on threads, objects in the event loop: by a crew each, from a line each.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from asyncrgb.imaging.reading.refusals import OversizedError
 from asyncrgb.pipeline.crew import Crew
+from asyncrgb.pipeline.crews import Crews
 from asyncrgb.pipeline.files import bare
-from asyncrgb.pipeline.outcomes import Failed
-from asyncrgb.pipeline.strength import Demand
+from asyncrgb.pipeline.lines import Line
+from asyncrgb.pipeline.outcomes import Failed, StampedJob
+from asyncrgb.pipeline.stream import FILES, OBJECTS
+from asyncrgb.pipeline.task_crew import TaskCrew
+from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from asyncrgb.pipeline.arena import Extent
     from asyncrgb.pipeline.means import Means
     from asyncrgb.pipeline.stream import FileTask, Stream
+    from asyncrgb.pipeline.strength import Demand
 
 
 class Reading:
     """Readers that take the jobs of all open streams in turn.
 
-    A job that finds no room in the arena is held and comes first once there is room, so
-    that a large file is not passed over for ever by small ones.
-
     Args:
         means: where files are read from and to.
-        limit: most hops at once.
+        limit: most of each crew at once.
         appetite: what the next stage wants: more readers, as many, or fewer.
-        deliver: takes what a hop has read; a task that has an outcome needs nothing more.
+        deliver: takes what has been read; a task that has an outcome needs nothing more.
 
     """
 
@@ -42,80 +46,58 @@ class Reading:
         appetite: Callable[[], Demand],
         deliver: Callable[[list[FileTask]], None],
     ) -> None:
-        self.crew = Crew(
+        self._files = Line(FILES, means.arena, appetite)
+        self._objects = Line(OBJECTS, means.arena, appetite)
+        threads = Crew(
             step=self._step,
-            demand=self._demand,
-            things=self._things,
+            demand=self._files.demand,
+            things=lambda: self._files.things(threads),
             deliver=self._take_note,
             limit=limit,
             means=means,
         )
-        self._storage = means.storage
+        tasks = TaskCrew(
+            claim=self._objects.claim,
+            act=self._fetch,
+            demand=self._objects.demand,
+            things=lambda: self._objects.things(tasks),
+            deliver=self._take_note,
+            limit=limit,
+            background=means.background,
+        )
+        self.crew: Crews[FileTask] = Crews(threads, tasks)
+        self._places = means.places
         self._arena = means.arena
-        self._appetite = appetite
         self._deliver = deliver
-        self._streams: tuple[Stream, ...] = ()  # replaced as a whole: threads go through it
-        self._turn = 0
-        self._claiming = Lock()
-        self._held: deque[FileTask] = deque()
-        self._held_at = -1
 
     @property
     def held(self) -> int:
         """Number of jobs that wait for room."""
-        return len(self._held)
+        return self._files.held + self._objects.held
 
     def open(self, stream: Stream) -> None:
         """Take jobs from ``stream`` too."""
-        self._streams = (*self._streams, stream)
+        self._files.open(stream)
+        self._objects.open(stream)
 
     def close(self, stream: Stream) -> None:
         """Take no more jobs from ``stream``."""
-        self._streams = tuple(each for each in self._streams if each is not stream)
+        self._files.close(stream)
+        self._objects.close(stream)
 
     def again(self, task: FileTask) -> None:
         """Read the file of ``task`` once more, before all others."""
-        self._held.append(task)
+        (self._objects if is_url(task.job.source) else self._files).first(task)
 
     def _take_note(self, tasks: list[FileTask]) -> None:
-        for stream in self._streams:
+        for stream in self._files.streams:
             stream.claimed()
         self._deliver(tasks)
 
-    def _things(self) -> int:
-        """Count the jobs that there is room for: who opens a file in vain has to do it again."""
-        jobs = len(self._held) + sum(len(each.pending) for each in self._streams)
-        return min(jobs, self._arena.vacant - len(self.crew))
-
-    def _demand(self) -> Demand:
-        if self._arena.full:
-            return Demand.LESS
-        if self._held:
-            return Demand.NONE if self._held_at == self._arena.returns else self._appetite()
-        claimable = any(stream.claimable for stream in self._streams)
-        return self._appetite() if claimable else Demand.NONE
-
     def _step(self) -> FileTask | None:
         """Read one file; runs on a thread."""
-        if self._arena.full:
-            return None
-        task = self._claim()
+        task = self._files.claim()
         return task if task is not None and self._read(task) else None
-
-    def _claim(self) -> FileTask | None:
-        with self._claiming:
-            if self._held:
-                return self._held.popleft()
-            streams = self._streams
-            for _ in streams:
-                self._turn += 1
-                stream = streams[self._turn % len(streams)]
-                try:
-                    if stream.claimable:
-                        return stream.pending.popleft()
-                except IndexError:  # the stream has just been told to end
-                    continue
-        return None
 
     def _read(self, task: FileTask) -> bool:
         """Read the file of ``task`` or settle its outcome; False if it is held instead."""
@@ -124,21 +106,45 @@ class Reading:
         returns = self._arena.returns
         began = perf_counter() if task.times is not None else 0.0
         try:
-            place = self._storage.read_into(self._arena, task.job.source)
-        except OversizedError:
-            return True  # without an extent: it is converted part by part
+            place = self._places.files.read_into(self._arena, task.job.source)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a job costs that job
-            _note(task, began)
-            task.settle(Failed(task.job.source, bare(error)))
-            return True
+            return _failed(task, error, began)
         if place is None:
-            self._held.append(task)
-            self._held_at = returns
+            self._files.hold(task, returns)
             return False
-        task.extent, task.length = place
-        if began:
-            _note(task, began)
-        return True
+        return _placed(task, place, began)
+
+    async def _fetch(self, task: FileTask) -> bool:
+        """Read the object of ``task``; as ``_read`` does."""
+        job = task.job
+        known_size = job.stamp.size if isinstance(job, StampedJob) else 0
+        if not task.wanted or known_size > self._arena.share:  # no use in asking for all of it
+            return True
+        returns = self._arena.returns
+        began = perf_counter() if task.times is not None else 0.0
+        try:
+            place = await self._places.objects.fetch_into(self._arena, job.source)
+        except Exception as error:  # noqa: BLE001 - the same
+            return _failed(task, error, began)
+        if place is None:
+            self._objects.hold(task, returns)
+            return False
+        return _placed(task, place, began)
+
+
+def _placed(task: FileTask, place: tuple[Extent, int], began: float) -> bool:
+    task.extent, task.length = place
+    if began:
+        _note(task, began)
+    return True
+
+
+def _failed(task: FileTask, error: Exception, began: float) -> bool:
+    """Settle the outcome, but for what is too large: it is converted part by part."""
+    if not isinstance(error, OversizedError):
+        _note(task, began)
+        task.settle(Failed(task.job.source, bare(error)))
+    return True
 
 
 def _note(task: FileTask, began: float) -> None:

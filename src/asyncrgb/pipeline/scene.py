@@ -58,7 +58,7 @@ class Scene:
     def __init__(self, scenes: Scenes, task: FileTask) -> None:
         self._scenes = scenes
         self._task = task
-        self._storage = scenes.means.storage
+        self._places = scenes.means.places
         action = task.action or scenes.options
         assert not isinstance(action, Errand)  # noqa: S101 - those are of parts
         self._every = isinstance(action, Measure) and action.every
@@ -79,7 +79,7 @@ class Scene:
         """
         on_thread, job = self._scenes.on_thread, self._task.job
         began = perf_counter()
-        self._source = await on_thread(self._storage.open, job.source)
+        self._source = await on_thread(self._places.of(job.source).open, job.source)
         if self._task.times is not None:
             self._task.times.begun = self._task.times.begun or began
         try:
@@ -147,12 +147,13 @@ class Scene:
 
     async def _drawn(self) -> Converted:
         job, on_thread, text = self._task.job, self._scenes.on_thread, self._plan.worldfile
-        sink: Sink = await on_thread(self._storage.create, job.destination)
+        storage = self._places.of(job.destination)
+        sink: Sink = await on_thread(storage.create, job.destination)
         try:
             await (self._draw_canvas(sink) if self._plan.canvas else self._join(sink))
             await on_thread(self._source.check)
             if text is not None:  # first: a picture that is there is complete
-                await on_thread(self._storage.write, worldfile_path(job.destination), text.encode())
+                await on_thread(storage.write, worldfile_path(job.destination), text.encode())
             await self._write(sink.commit)
         finally:
             await on_thread(sink.drop)

@@ -1,4 +1,8 @@
-"""Where sources come from and outputs go to; called on threads."""
+"""Where sources come from and outputs go to: files of this machine, or objects in a store.
+
+One protocol for both, called on threads. How whole images are moved is what differs: files are
+read and written on threads (``Files``), objects in the event loop (``Objects``).
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,24 @@ import errno
 import os
 import stat
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from asyncrgb.imaging.reading.refusals import OversizedError
 from asyncrgb.pipeline import files
+from asyncrgb.pipeline.listing import walk
 from asyncrgb.pipeline.ranges import LocalSink, LocalSource
+from asyncrgb.pipeline.results import LocalResults
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from asyncrgb.pipeline.arena import Arena, Extent
+    from asyncrgb.pipeline.listing import Listed
+    from asyncrgb.pipeline.outcomes import Failed
     from asyncrgb.pipeline.ranges import Range
+    from asyncrgb.pipeline.results import Results
+
+Kind: TypeAlias = Literal["folder", "file", "other"]
 
 
 class Source(Protocol):
@@ -61,20 +72,35 @@ class Sink(Protocol):
 
 
 class Storage(Protocol):
-    """Where sources come from and outputs go to; called on threads."""
+    """Where sources come from and outputs go to; called on threads.
 
-    def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
-        """Read a file straight into a new extent of ``arena``; None if there is no room now.
+    All methods raise OSError where something cannot be found out or done.
+    """
 
-        Returns:
-            The extent, and the length of the file in it.
+    def kind(self, path: str) -> Kind | None:
+        """Tell what is there; None: nothing."""
 
-        Raises:
-            OSError: the file cannot be opened or read, is not a regular file, or was changed
-                while it was read.
-            OversizedError: it is too large to be read whole.
+    def modified(self, path: str) -> int:
+        """Tell when a file was last changed, in nanoseconds since 1970."""
 
+    def walk(self, source: str, destination: str) -> Iterator[Listed | Failed | None]:
+        """Go through all folders at and below ``source``, but not through ``destination``.
+
+        None comes now and then while that takes time, ``Failed`` for a folder that cannot be
+        listed.
         """
+
+    def same(self, one: str, other: str) -> bool:
+        """Tell whether two names are those of one file that is there."""
+
+    def holds(self, folder: str, path: str) -> bool:
+        """Tell whether ``path`` is ``folder``, or lies above it, so that it holds the folder."""
+
+    def writable(self, path: str) -> bool:
+        """Tell whether anything can be written there at all."""
+
+    def results(self, folder: str) -> Results:
+        """Give what is to be known of a folder of results."""
 
     def write(self, path: str, data: bytes | memoryview) -> None:
         """Write a file that is seen whole or not at all; make its folder if there is none.
@@ -101,6 +127,33 @@ class Storage(Protocol):
         """
 
 
+class Files(Storage, Protocol):
+    """Storage whose files are read whole on threads."""
+
+    def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
+        """Read a file straight into a new extent of ``arena``; None if there is no room now.
+
+        Returns:
+            The extent, and the length of the file in it.
+
+        Raises:
+            OSError: the file cannot be opened or read, is not a regular file, or was changed
+                while it was read.
+            OversizedError: it is too large to be read whole.
+
+        """
+
+
+class Objects(Storage, Protocol):
+    """Storage whose objects are read and written whole in the event loop."""
+
+    async def fetch_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
+        """Read an object into a new extent of ``arena``; as ``Files.read_into``."""
+
+    async def put(self, path: str, data: bytes | memoryview) -> None:
+        """Write an object that is seen whole or not at all; as ``write``."""
+
+
 class LocalFiles:
     """The file systems of this machine.
 
@@ -113,6 +166,41 @@ class LocalFiles:
         self._fsync = fsync
         self._durable: set[str] = set()
         self._making = Lock()
+
+    def kind(self, path: str) -> Kind | None:
+        """Tell what is there; as ``Storage`` says."""
+        try:
+            mode = os.stat(path).st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISDIR(mode):
+            return "folder"
+        return "file" if stat.S_ISREG(mode) else "other"
+
+    def modified(self, path: str) -> int:
+        """Tell when a file was last changed; as ``Storage`` says."""
+        return os.stat(path).st_mtime_ns
+
+    def walk(self, source: str, destination: str) -> Iterator[Listed | Failed | None]:
+        """Go through folders; as ``Storage`` says."""
+        return walk(source, destination)
+
+    def same(self, one: str, other: str) -> bool:
+        """Compare two names; as ``Storage`` says."""
+        return os.path.exists(other) and os.path.samefile(one, other)
+
+    def holds(self, folder: str, path: str) -> bool:
+        """Look where a folder lies; as ``Storage`` says."""
+        inner, outer = os.path.realpath(folder), os.path.realpath(path)
+        return os.path.commonpath([inner, outer]) == outer
+
+    def writable(self, path: str) -> bool:  # noqa: ARG002 - the file system finds out
+        """Tell whether anything can be written there; as ``Storage`` says."""
+        return True
+
+    def results(self, folder: str) -> Results:
+        """Give what is to be known of a folder; as ``Storage`` says."""
+        return LocalResults(folder, fsync=self._fsync)
 
     def read_into(self, arena: Arena, path: str) -> tuple[Extent, int] | None:
         """Read one file; as ``Storage`` says."""

@@ -7,12 +7,13 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Trace
 from asyncrgb.pipeline.task import Task
 from asyncrgb.pipeline.timing import Clocked, Timed
 from asyncrgb.pipeline.worker import Rich
+from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.plan import Planned
     from asyncrgb.pipeline.timing import Picture
     from asyncrgb.pipeline.worker import Measure
+
+
+# The lines of a stream: its jobs by what their sources are.
+FILES: Final = 0
+OBJECTS: Final = 1
 
 
 class Times:
@@ -110,6 +116,9 @@ class Stream:
         enough: number of jobs in line from which on no more are wanted.
         trace: whether outcomes are to say where the time went.
 
+    Attributes:
+        lines: the jobs that have not been begun, those of files and those of objects.
+
     """
 
     def __init__(
@@ -123,7 +132,7 @@ class Stream:
     ) -> None:
         self.action = action
         self.absorb = absorb
-        self.pending: deque[FileTask] = deque()
+        self.lines: tuple[deque[FileTask], deque[FileTask]] = (deque(), deque())
         self.trace = trace
         self.paused = False
         self.cancelled = False
@@ -142,9 +151,9 @@ class Stream:
         return Timed(options) if self.trace else options
 
     @property
-    def claimable(self) -> bool:
-        """Whether there is a job that may be begun now."""
-        return bool(self.pending) and not self.paused
+    def pending(self) -> int:
+        """Number of jobs that have not been begun."""
+        return len(self.lines[FILES]) + len(self.lines[OBJECTS])
 
     def feed(self, planned: Iterable[Planned]) -> None:
         """Put jobs at the end of the line; outcomes known beforehand go straight out."""
@@ -154,19 +163,20 @@ class Stream:
             index = self._fed
             self._fed += 1
             if isinstance(each, Job):
-                self.pending.append(FileTask(self, index, each))
+                kind = OBJECTS if is_url(each.source) else FILES
+                self.lines[kind].append(FileTask(self, index, each))
             else:
                 self.end(index, each)
 
     async def hungry(self) -> None:
         """Wait until more jobs are wanted: back-pressure on whoever feeds."""
-        while len(self.pending) >= self._enough and not self.is_sated:
+        while self.pending >= self._enough and not self.is_sated:
             self._hungry.clear()
             await self._hungry.wait()
 
     def claimed(self) -> None:
-        """Take note that jobs have been taken from ``pending``."""
-        if len(self.pending) < (self._enough + 1) // 2:
+        """Take note that jobs have been taken from the lines."""
+        if self.pending < (self._enough + 1) // 2:
             self._hungry.set()
 
     def exhaust(self) -> None:
@@ -202,10 +212,11 @@ class Stream:
     def drain(self) -> None:
         """Take no more jobs, and end once those that have been begun have ended."""
         self.drained = True
-        with suppress(IndexError):
-            while self.pending:  # readers take from it at the same time
-                self.pending.pop()
-                self._fed -= 1
+        for line in self.lines:
+            with suppress(IndexError):
+                while line:  # readers take from it at the same time
+                    line.pop()
+                    self._fed -= 1
         self._hungry.set()
         self.exhaust()
 
@@ -231,7 +242,8 @@ class Stream:
 
     def _stop(self) -> None:
         self.cancelled = True
-        self.pending.clear()
+        for line in self.lines:
+            line.clear()
         self._hungry.set()
 
     def _finish_if_done(self) -> None:

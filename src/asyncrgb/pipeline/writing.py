@@ -1,4 +1,7 @@
-"""The last stage: outputs written from the arena, and their extents given back."""
+"""The last stage: outputs written from the arena, and their extents given back.
+
+Files are written on threads, objects in the event loop: by a crew each.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.crew import Crew
+from asyncrgb.pipeline.crews import Crews
 from asyncrgb.pipeline.files import bare
 from asyncrgb.pipeline.outcomes import Converted, Failed
 from asyncrgb.pipeline.plan import worldfile_path
 from asyncrgb.pipeline.strength import Demand
+from asyncrgb.pipeline.task_crew import TaskCrew
+from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     from asyncrgb.pipeline.means import Means
     from asyncrgb.pipeline.stream import FileTask
@@ -28,7 +34,7 @@ class Writing:
 
     Args:
         means: where the outputs are and go to.
-        limit: most hops at once.
+        limit: most of each crew at once.
         plenty: number of waiting outputs from which on more writers are wanted.
         deliver: takes the tasks of a hop, each with its outcome.
 
@@ -42,43 +48,55 @@ class Writing:
         plenty: int,
         deliver: Callable[[list[FileTask]], None],
     ) -> None:
-        self.crew = Crew(
+        threads = Crew(
             step=self._step,
-            demand=self._demand,
-            things=lambda: len(self._waiting),
+            demand=lambda: self._demand(self._files, threads),
+            things=lambda: len(self._files),
             deliver=deliver,
             limit=limit,
             means=means,
         )
-        self._storage = means.storage
+        tasks = TaskCrew(
+            claim=lambda: self._objects.popleft() if self._objects else None,
+            act=self._send,
+            demand=lambda: self._demand(self._objects, tasks),
+            things=lambda: len(self._objects),
+            deliver=deliver,
+            limit=limit,
+            background=means.background,
+        )
+        self.crew: Crews[FileTask] = Crews(threads, tasks)
+        self._places = means.places
         self._arena = means.arena
         self._plenty = plenty
-        self._waiting: deque[FileTask] = deque()
+        self._files: deque[FileTask] = deque()
+        self._objects: deque[FileTask] = deque()
 
     @property
     def waiting(self) -> int:
         """Number of outputs that wait for a writer, or for somebody to hear of them."""
-        return len(self._waiting) + self.crew.done
+        return len(self._files) + len(self._objects) + self.crew.done
 
     @property
     def behind(self) -> bool:
         """Whether slow writes hold up everything, so that it is no use to read more."""
-        return self.crew.waits and len(self._waiting) >= 2 * self._plenty
+        waiting = len(self._files) + len(self._objects)
+        return self.crew.waits and waiting >= 2 * self._plenty
 
     def put(self, task: FileTask) -> None:
         """Let the output of ``task`` be written."""
-        self._waiting.append(task)
+        (self._objects if is_url(task.job.destination) else self._files).append(task)
 
-    def _demand(self) -> Demand:
-        if not self._waiting:
+    def _demand(self, waiting: Sized, crew: Sized) -> Demand:
+        if not waiting:
             return Demand.NONE
-        plenty = min(self._plenty, _PLENTY * len(self.crew))
-        return Demand.MORE if len(self._waiting) >= plenty else Demand.SAME
+        plenty = min(self._plenty, _PLENTY * len(crew))
+        return Demand.MORE if len(waiting) >= plenty else Demand.SAME
 
     def _step(self) -> FileTask | None:
         """Write one output; runs on a thread."""
         try:
-            task = self._waiting.popleft()
+            task = self._files.popleft()
         except IndexError:  # another writer was faster
             return None
         self._write(task)
@@ -104,14 +122,49 @@ class Writing:
 
     def _put_down(self, task: FileTask, output: bytes | memoryview) -> None:
         if task.worldfile is not None:  # first: a picture that is there is complete
-            self._storage.write(worldfile_path(task.job.destination), task.worldfile.encode())
-        self._storage.write(task.job.destination, output)
+            path = worldfile_path(task.job.destination)
+            self._places.files.write(path, task.worldfile.encode())
+        self._places.files.write(task.job.destination, output)
 
     def _put_down_timed(self, task: FileTask, output: bytes | memoryview) -> None:
         assert task.times is not None  # noqa: S101 - only who has them is timed
         began = perf_counter()
         try:
             self._put_down(task, output)
-            task.times.written_bytes = len(output) + len((task.worldfile or "").encode())
+            task.times.written_bytes = _size(task, output)
         finally:
             task.times.write = perf_counter() - began
+
+    async def _send(self, task: FileTask) -> bool:
+        """Write one output to a store; as ``_write`` does."""
+        job, extent = task.job, task.extent
+        assert extent is not None  # noqa: S101 - the same
+        try:
+            if task.wanted:
+                await self._upload(task, task.output or self._arena.view(extent, task.length))
+            located = task.worldfile is not None
+            task.settle(Converted(job.source, job.destination, task.exposure, located))
+        except Exception as error:  # noqa: BLE001 - the same
+            task.settle(Failed(job.source, bare(error)))
+        finally:
+            self._arena.give_back(extent)
+            task.extent = None
+        return True
+
+    async def _upload(self, task: FileTask, output: bytes | memoryview) -> None:
+        began, destination = perf_counter(), task.job.destination
+        put = self._places.objects.put
+        try:
+            if task.worldfile is not None:  # first: the same
+                await put(worldfile_path(destination), task.worldfile.encode())
+            await put(destination, output)
+            if task.times is not None:
+                task.times.written_bytes = _size(task, output)
+        finally:
+            if task.times is not None:
+                task.times.write = perf_counter() - began
+
+
+def _size(task: FileTask, output: bytes | memoryview) -> int:
+    """Count the bytes of a picture, and of what belongs to it."""
+    return len(output) + len((task.worldfile or "").encode())

@@ -1,0 +1,1 @@
+"""An object store for tests and benchmarks: in memory, as slow and as faulty as is wanted."""

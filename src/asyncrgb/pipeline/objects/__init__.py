@@ -1,0 +1,1 @@
+"""Object stores, through obstore: imported only where a URL is given."""
