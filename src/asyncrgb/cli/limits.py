@@ -76,6 +76,11 @@ resource_options = in_order(
 
 limit_options = in_order(
     resource_options,
+    _number(
+        "--shards",
+        help="Event loops that share the work, for machines where one cannot feed all workers; "
+        "each is a process with its part of the workers, reads, writes and memory.",
+    ),
     _option(
         "--executor",
         group="Limits",

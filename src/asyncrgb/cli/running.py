@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 
 _WRITE_SECONDS: Final = 0.2
 _PAUSE: Final = 0.002
+_WORKERS: Final = ["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"]
 
 
 class Setting(NamedTuple):
@@ -73,7 +74,7 @@ def run(
         KeyboardInterrupt: Ctrl-C, where there is no stopper.
 
     """
-    server = _start_fork_server() if setting.executor == "process" else None
+    server = _start_fork_server(setting.limits) if setting.executor == "process" else None
     with (
         nullcontext() if stopper is None else stopper.accompanied(server),
         _executor(setting.executor, setting.limits) as executor,
@@ -136,7 +137,7 @@ class _Work:
             self._task.cancel()
 
 
-def _start_fork_server() -> int | None:
+def _start_fork_server(limits: Limits) -> int | None:
     """Let the parent of the workers load what they need while this process loads the rest.
 
     Loaded once, it is shared by all of them. Not for the library to do: a process has only
@@ -155,7 +156,8 @@ def _start_fork_server() -> int | None:
         return None
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
 
-    multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"])
+    shards = ["asyncrgb.pipeline.shard_process"] if limits.shards > 1 else _WORKERS
+    multiprocessing.set_forkserver_preload(shards)
     with held_back():
         resource_tracker.ensure_running()  # which lets some signals through when it is done
     with held_back():

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from asyncrgb.imaging.statistics import Statistics
+    from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.folder import OnError
     from asyncrgb.pipeline.outcomes import Outcome, Report
@@ -74,7 +75,7 @@ class Converter:
         self._executor = executor
         self._fsync = fsync
         self._on_event = on_event
-        self._flow: Flow | None = None
+        self._flow: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls = Calls()
 
@@ -299,14 +300,21 @@ class Converter:
         if flow is not None:
             await asyncio.shield(asyncio.ensure_future(flow.aclose()))
 
-    def _started(self) -> Flow:
+    def _engine(self) -> Engine:
+        if self._limits.shards > 1:
+            from asyncrgb.pipeline.sharing import shared  # noqa: PLC0415 - few ask for it
+
+            return shared(
+                self._options, self._limits, self._executor, fsync=self._fsync, hook=self._on_event
+            )
+        storage = LocalFiles(fsync=self._fsync)
+        return Flow(self._options, self._limits, self._executor, storage, on_event=self._on_event)
+
+    def _started(self) -> Engine:
         if self._flow is None:
             if self._executor is None:
                 leave_if_starting()
-            storage = LocalFiles(fsync=self._fsync)
-            self._flow = Flow(
-                self._options, self._limits, self._executor, storage, on_event=self._on_event
-            )
+            self._flow = self._engine()
             self._loop = asyncio.get_running_loop()
         self._check_loop()
         return self._flow

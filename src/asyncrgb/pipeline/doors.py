@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.options import Limits, RenderOptions
 from asyncrgb.pipeline.converter import Converter
+from asyncrgb.pipeline.loops import loop_factory
 
 if TYPE_CHECKING:
     import os
@@ -91,7 +92,7 @@ def _synchronous(
         @wraps(function)
         def run_it(*args: _P.args, **kwargs: _P.kwargs) -> _T:
             _refuse_if_running(function.__name__)
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 return runner.run(function(*args, **kwargs))
 
         run_it.__name__, run_it.__qualname__ = door.__name__, door.__qualname__
@@ -131,11 +132,3 @@ def _refuse_if_running(name: str) -> None:
         "asyncrgb.run starts an event loop, and one is running here already: "
         f"await asyncrgb.{name}(...) instead"
     )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - there is none on Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.flow import Flow
+    from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Layout, Planned
@@ -115,7 +115,7 @@ def _is_full(error: Exception) -> bool:
 
 
 async def convert_folder(
-    flow: Flow, source: str, destination: str, terms: Terms, brake: Brake
+    flow: Engine, source: str, destination: str, terms: Terms, brake: Brake
 ) -> Report:
     """Do what ``Converter.convert`` says."""
     return await _Conversion(flow, source, destination, terms, brake).run()
@@ -129,7 +129,7 @@ class _Conversion:
     """
 
     def __init__(
-        self, flow: Flow, source: str, destination: str, terms: Terms, brake: Brake
+        self, flow: Engine, source: str, destination: str, terms: Terms, brake: Brake
     ) -> None:
         suffix = FORMATS[flow.options.format].suffix
         self._flow = flow
@@ -140,7 +140,7 @@ class _Conversion:
         self._folder = None if names_output(source, destination, suffix) else destination
 
     async def run(self) -> Report:
-        began, before = perf_counter(), self._flow.meter.read()
+        began, sum_up = perf_counter(), self._flow.meter.begin()
         slices = slices_on_thread(self._flow, self._plan())
         first = await _first(slices)  # errors of usage come out here, before anything is written
         if self._terms.dry_run:
@@ -149,7 +149,7 @@ class _Conversion:
             await self._perform(chained(first, slices))
         if self._outcomes.full is not None:
             raise self._outcomes.full
-        return self._outcomes.report(began, self._flow.meter.insight(before))
+        return self._outcomes.report(began, sum_up())
 
     async def _perform(self, pieces: Pieces) -> None:
         options = await self._settled()
@@ -158,7 +158,7 @@ class _Conversion:
         trace = self._terms.trace
         action = Timed(options) if trace else options
         async with self._at_work(options) as freshness:
-            stream = Stream(self._outcomes.take, action=action, trace=trace)
+            stream = Stream(self._outcomes.take, action=action, trace=trace, folder=self._folder)
             fed = self._sifted(pieces, freshness)
             async with running(self._flow, stream, fed, self._brake):
                 await stream.done()
@@ -219,7 +219,7 @@ async def _first(slices: Pieces) -> list[Planned]:
     return []
 
 
-async def _surely(flow: Flow, work: Callable[[], None]) -> None:
+async def _surely(flow: Engine, work: Callable[[], None]) -> None:
     """Have ``work`` done on a thread, whoever is cancelled; at once if there are no threads."""
     try:
         await asyncio.shield(flow.on_thread(work))
