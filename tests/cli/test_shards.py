@@ -105,20 +105,15 @@ def test_reports_and_insight_are_of_all_shards(data: Path, tmp_path: Path) -> No
     (data / "bad.tif").write_bytes(b"no TIFF")
     found = []
     for name, more in (("plain", TWO[2:]), ("two", TWO)):
-        files: list[str | Path] = [
-            "--report",
-            tmp_path / f"{name}.jsonl",
-            "--insight",
-            tmp_path / f"{name}.json",
-        ]
+        lines, figures = tmp_path / f"{name}.jsonl", tmp_path / f"{name}.json"
+        files = ("--report", lines, "--insight", figures)
         done = asyncrgb_command(data, tmp_path / "out", "--force", *files, *more)
         assert done.returncode == 1
-        lines = (tmp_path / f"{name}.jsonl").read_text().splitlines()
-        records = [json.loads(line) for line in lines]
+        records = [json.loads(line) for line in lines.read_text().splitlines()]
         assert all(each["render_ms"] for each in records if each["outcome"] == "converted")
         keys = ("source", "destination", "outcome", "error", "message")
         found.append(sorted([str(each[key]) for key in keys] for each in records))
-        insight = json.loads((tmp_path / f"{name}.json").read_text())
+        insight = json.loads(figures.read_text())
         assert (insight["images"], insight["workers"]) == (CHIPS + 1, 2)
     (data / "bad.tif").unlink()
     assert found[0] == found[1]

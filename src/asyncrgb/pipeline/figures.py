@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asyncrgb.pipeline.insight import Insight
@@ -124,4 +123,5 @@ def together(insights: Sequence[Insight], seconds: float, loop_seconds: float) -
 
 
 def _mean(insights: Sequence[Insight], name: str) -> float:
-    return fmean(getattr(each, name) for each in insights) if insights else 0.0
+    total: float = sum(getattr(each, name) for each in insights)
+    return total / max(1, len(insights))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from itertools import count
-from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import WorkerCrashError
@@ -132,7 +131,7 @@ def some_of(stream: Stream) -> list[str]:
 
 def fitting(sizes: Sequence[int], most: int) -> int:
     """Tell how many files like those fit into so many bytes; one always does."""
-    mean = fmean(sizes) if sizes else 0
+    mean = sum(sizes) / max(1, len(sizes))
     return max(1, int(most / mean)) if mean else _MOST
 
 
