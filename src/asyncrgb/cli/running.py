@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
+    from distributed import Client
+
     from asyncrgb import Converter, Event
     from asyncrgb.cli.stopping import Stopper, Voice
     from asyncrgb.options import Limits, RenderOptions
@@ -35,6 +37,7 @@ class Setting(NamedTuple):
         executor: where to render: process, thread or serial.
         fsync: whether a file is only said to be there when it is on the disk.
         on_event: hears of what happens on the way.
+        cluster: on whose workers to go on.
 
     """
 
@@ -43,6 +46,7 @@ class Setting(NamedTuple):
     executor: str
     fsync: bool = False
     on_event: Callable[[Event], None] | None = None
+    cluster: Client | None = None
 
 
 def logger(*, verbose: bool) -> logging.Logger:
@@ -74,7 +78,8 @@ def run(
         KeyboardInterrupt: Ctrl-C, where there is no stopper.
 
     """
-    server = _start_fork_server(setting.limits) if setting.executor == "process" else None
+    ours = setting.executor == "process" and setting.cluster is None
+    server = _start_fork_server(setting.limits) if ours else None
     with (
         nullcontext() if stopper is None else stopper.accompanied(server),
         _executor(setting.executor, setting.limits) as executor,
@@ -181,6 +186,7 @@ def _converter(setting: Setting, executor: Executor | None) -> Converter:
         setting.options,
         limits=setting.limits,
         executor=executor,
+        cluster=setting.cluster,
         fsync=setting.fsync,
         on_event=setting.on_event,
     )

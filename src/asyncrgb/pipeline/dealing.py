@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.figures import Figures
     from asyncrgb.pipeline.insight import Insight
-    from asyncrgb.pipeline.slices import Results, Shards
+    from asyncrgb.pipeline.slices import Passage, Results, Shards
     from asyncrgb.pipeline.stream import Stream
 
 _A = TypeVar("_A")
@@ -88,6 +88,15 @@ class Dealer:
         if wanted and not self._begun and self._broken is None:
             self._begun = True
             self._background.spawn(self._start())
+
+    async def reach(self, source: str, folder: str | None) -> None:
+        """Make sure that the shards reach what they are to read, and the folder of the results.
+
+        Raises:
+            OptionsError: some do not.
+
+        """
+        await self._shards.reach(source, folder)
 
     async def render(self, data: memoryview, options: RenderOptions | None) -> bytes:
         """Render an image from memory, in a flow of this process."""
@@ -183,7 +192,8 @@ class Dealer:
         return Dealt(stream, tasks) if tasks else None
 
     def _take(self, dealt: Dealt, results: Results) -> None:
-        self.meter.take(results)
+        if results.gone is not None:
+            self.meter.take(results.gone)
         dealt.take(results)
 
     def _deal_again(self, dealt: Dealt) -> None:
@@ -217,10 +227,10 @@ class CommonMeter:
         self._first: dict[str, Figures] = {}
         self._last: dict[str, Figures] = {}
 
-    def take(self, results: Results) -> None:
+    def take(self, passage: Passage) -> None:
         """Take what the meter of a shard shows."""
-        self._first.setdefault(results.shard, results.before)
-        self._last[results.shard] = results.figures
+        self._first.setdefault(passage.shard, passage.before)
+        self._last[passage.shard] = passage.now
 
     def begin(self) -> Callable[[], Insight]:
         """Measure from now on; what this gives sums up."""

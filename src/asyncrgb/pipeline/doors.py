@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
 
+    from distributed import Client
+
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.folder import OnError
@@ -33,6 +35,7 @@ async def convert(  # noqa: PLR0913 - each option stands for itself
     *,
     limits: Limits = Limits(),  # noqa: B008 - the same
     executor: Executor | None = None,
+    cluster: Client | None = None,
     fsync: bool = False,
     layout: Layout = "flat",
     force: bool = False,
@@ -48,7 +51,12 @@ async def convert(  # noqa: PLR0913 - each option stands for itself
     ``Converter.convert`` with a Converter of its own: see there.
     """
     async with Converter(
-        options, limits=limits, executor=executor, fsync=fsync, on_event=on_event
+        options,
+        limits=limits,
+        executor=executor,
+        cluster=cluster,
+        fsync=fsync,
+        on_event=on_event,
     ) as converter:
         return await converter.convert(
             source,
@@ -69,6 +77,7 @@ async def measure(  # noqa: PLR0913 - the same
     *,
     limits: Limits = Limits(),  # noqa: B008 - the same
     executor: Executor | None = None,
+    cluster: Client | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Statistics:
@@ -76,7 +85,9 @@ async def measure(  # noqa: PLR0913 - the same
 
     ``Converter.measure`` with a Converter of its own: see there.
     """
-    async with Converter(options, limits=limits, executor=executor, on_event=on_event) as converter:
+    async with Converter(
+        options, limits=limits, executor=executor, cluster=cluster, on_event=on_event
+    ) as converter:
         return await converter.measure(source, on_outcome=on_outcome)
 
 

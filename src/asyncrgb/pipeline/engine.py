@@ -42,6 +42,14 @@ class Engine(Protocol):
     def poke(self) -> None:
         """Set going whatever can go; to be called when a stream has got jobs."""
 
+    async def reach(self, source: str, folder: str | None) -> None:
+        """Make sure that whoever carries jobs out reaches the sources and the results.
+
+        Raises:
+            OptionsError: somebody does not.
+
+        """
+
     async def render(self, data: memoryview, options: RenderOptions | None) -> bytes:
         """Render an image from memory.
 

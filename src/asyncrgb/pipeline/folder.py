@@ -137,6 +137,7 @@ class _Conversion:
         self._brake = brake
         self._outcomes = _Outcomes(terms, brake)
         self._plan = partial(plan, source, destination, terms.layout, suffix)
+        self._source = source
         self._folder = None if names_output(source, destination, suffix) else destination
 
     async def run(self) -> Report:
@@ -152,6 +153,7 @@ class _Conversion:
         return self._outcomes.report(began, sum_up())
 
     async def _perform(self, pieces: Pieces) -> None:
+        await self._flow.reach(self._source, self._folder)
         options = await self._settled()
         if self._brake.pulled:
             return

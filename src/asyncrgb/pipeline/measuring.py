@@ -46,6 +46,7 @@ async def measure_folder(
             on_outcome(outcome)
 
     action = Measure(next(_numbers), options, every=True)
+    await flow.reach(source, None)
     return await _measure(flow, sources(source), action, deliver, brake)
 
 

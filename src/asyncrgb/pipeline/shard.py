@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.run import Brake, running, slices_on_thread
 from asyncrgb.pipeline.runs import Run
-from asyncrgb.pipeline.slices import Results, is_usual
+from asyncrgb.pipeline.slices import Passage, Results, is_usual
 from asyncrgb.pipeline.stream import Stream
 from asyncrgb.pipeline.worker import Measure
 
@@ -101,10 +101,10 @@ class _Notes:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        figures = self._flow.meter.read()
-        told = self._usual, self._others, self._statistics
+        passage = Passage(self._name, self._before, self._flow.meter.read())
+        told = Results(self._usual, self._others, self._statistics, passage)
         self._begin()
-        self._tell(Results(*told, self._name, self._before, figures))
+        self._tell(told)
 
 
 class _Homes:

@@ -84,6 +84,9 @@ class ProcessShards:
         self._news = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
 
+    async def reach(self, source: str, folder: str | None) -> None:
+        """Do nothing: they reach what this process does."""
+
     async def start(self) -> None:
         """Start them; as ``Shards`` says."""
         await asyncio.gather(*map(self._start, self._limits))

@@ -49,6 +49,21 @@ class Slice(NamedTuple):
         return list(map(Job, self.sources, self.destinations, self.options))
 
 
+class Passage(NamedTuple):
+    """What the meter of a flow shows.
+
+    Attributes:
+        shard: the flow.
+        before: what its meter showed when a slice was begun.
+        now: what it shows now.
+
+    """
+
+    shard: str
+    before: Figures
+    now: Figures
+
+
 class Results(NamedTuple):
     """What has become of some jobs of a slice.
 
@@ -56,18 +71,14 @@ class Results(NamedTuple):
         usual: places in the slice of the jobs that went as most do: see ``usual_outcome``.
         others: places of the others, with what became of them.
         statistics: of the images that were measured.
-        shard: the flow that they went through.
-        before: what its meter showed when the slice was begun.
-        figures: what it shows now.
+        gone: what went through which flow, as its meter shows.
 
     """
 
     usual: Sequence[int]
-    others: Sequence[tuple[int, Outcome]]
-    statistics: Statistics | None
-    shard: str
-    before: Figures
-    figures: Figures
+    others: Sequence[tuple[int, Outcome]] = ()
+    statistics: Statistics | None = None
+    gone: Passage | None = None
 
 
 class SliceLostError(AsyncRgbError):
@@ -87,6 +98,14 @@ class Shards(Protocol):
     places: int
     seconds: float
     bytes: int
+
+    async def reach(self, source: str, folder: str | None) -> None:
+        """Make sure that they reach what they are to read, and the folder of the results.
+
+        Raises:
+            OptionsError: some do not.
+
+        """
 
     async def start(self) -> None:
         """Start them.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import WorkerCrashError
-from asyncrgb.pipeline.outcomes import Failed
+from asyncrgb.pipeline.outcomes import Failed, Measured
 from asyncrgb.pipeline.slices import Slice, usual_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from asyncrgb.pipeline.outcomes import Job, Outcome
     from asyncrgb.pipeline.slices import Results
     from asyncrgb.pipeline.stream import FileTask, Stream
 
@@ -27,6 +29,15 @@ _CRASHED: Final = (
     "check the file, or leave it out"
 )
 _numbers = count(1)
+
+
+def named_as_in(job: Job, outcome: Outcome) -> Outcome:
+    """Give an outcome with the names of its job: elsewhere they may be others."""
+    if outcome.source == job.source:
+        return outcome
+    if isinstance(outcome, (Failed, Measured)):
+        return replace(outcome, source=job.source)
+    return replace(outcome, source=job.source, destination=job.destination)
 
 
 class Size:
@@ -99,7 +110,7 @@ class Dealt:
                 self.stream.end(task.index, usual_outcome(task.job, self.stream.action))
         for place, outcome in results.others:
             if (task := self._taken(place)) is not None:
-                self.stream.end(task.index, outcome)
+                self.stream.end(task.index, named_as_in(task.job, outcome))
 
     def withdraw(self) -> None:
         """Take note that what is left has not been begun and will not be."""
