@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from asyncrgb.cli.stopping import held_back
 from asyncrgb.cli.terminal import tell
 from asyncrgb.errors import OptionsError
 
@@ -63,17 +64,22 @@ def _check_dask() -> None:
 
 def _local(stack: ExitStack, limits: Limits, *, quiet: bool) -> str:
     """Start a worker for each renderer; give the address of their scheduler."""
+    from multiprocessing import resource_tracker  # noqa: PLC0415 - not on Windows
+
     from distributed import LocalCluster  # noqa: PLC0415 - the same
 
     began = perf_counter()
-    started = stack.enter_context(
-        LocalCluster(
-            n_workers=limits.worker_count,
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.ERROR,
+    with held_back():
+        resource_tracker.ensure_running()  # which lets some signals through when it is done
+    with held_back():  # Ctrl-C is for this process alone, which lets its workers come to an end
+        started = stack.enter_context(
+            LocalCluster(
+                n_workers=limits.worker_count,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
+            )
         )
-    )
     if not quiet:
         seconds = perf_counter() - began
         text = f"a Dask cluster of {limits.worker_count} workers started in {seconds:.2f} s"

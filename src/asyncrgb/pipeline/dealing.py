@@ -4,7 +4,8 @@ Jobs come from the streams as with a Flow, and outcomes go back to them; plannin
 limits on errors are where they are without shards. In between, slices of jobs are dealt to
 whichever shard has a place free. A slice is as large as takes a fraction of a second, so that all
 shards end at about the same time; towards the end of the jobs slices become smaller. If a shard
-dies, what is left of its slices is dealt again, in smaller slices.
+dies, what is left of its slices is dealt again, in smaller slices, and if that happens again, one
+at a time: until all is done, or the image is found of which shards die.
 """
 
 from __future__ import annotations
@@ -163,6 +164,7 @@ class Dealer:
                 self._size.learn(len(dealt), monotonic() - began, first=first)
             finally:
                 del self._under_way[dealt.number]
+                self._news.set()
             first = False
 
     async def _next(self) -> Dealt | None:
@@ -176,8 +178,11 @@ class Dealer:
         return None
 
     async def _cut(self) -> Dealt | None:
+        if any(each.suspect for each in self._under_way.values()):
+            return None
         if self._again:
-            return self._again.popleft()
+            alone = self._again[0].suspect and self._under_way
+            return None if alone else self._again.popleft()
         stream = next((each for each in self._streams if each.claimable), None)
         if stream is None:
             return None

@@ -24,6 +24,7 @@ _GROWTH: Final = 4
 _LONG: Final = 2  # times as long as it should take
 _PARTS: Final = 8
 _LOOKED_AT: Final = 4
+_CHANCES: Final = 2  # anything may die once, of something else
 _CRASHED: Final = (
     "each process that had to do with this image died (a crash, or the system was out of memory): "
     "check the file, or leave it out"
@@ -70,17 +71,24 @@ class Dealt:
     Args:
         stream: whose jobs they are.
         tasks: of the jobs.
+        losses: how often shards have died that had to do with these jobs.
 
     """
 
-    def __init__(self, stream: Stream, tasks: Sequence[FileTask]) -> None:
+    def __init__(self, stream: Stream, tasks: Sequence[FileTask], losses: int = 0) -> None:
         self.stream = stream
+        self._losses = losses
         self.number = next(_numbers)
         self._tasks: list[FileTask | None] = list(tasks)
 
     def __len__(self) -> int:
         """Count the jobs, whatever has become of them."""
         return len(self._tasks)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it may be what its shards die of: it goes alone, so that no other is blamed."""
+        return self._losses >= _CHANCES
 
     @property
     def left(self) -> list[FileTask]:
@@ -117,16 +125,19 @@ class Dealt:
         self.stream.withdraw(len(self.left))
 
     def again(self) -> Iterator[Dealt]:
-        """Cut what is left, as its shard has died, into smaller slices; one alone is at fault."""
+        """Cut what is left, as its shard has died, into smaller slices.
+
+        A job of which a shard has died when there was nothing else is at fault.
+        """
         left = self.left
-        if len(self._tasks) == 1:
+        if len(self._tasks) == 1 and self.suspect:
             for task in left:
                 source = task.job.source
                 self.stream.end(task.index, Failed(source, WorkerCrashError(_CRASHED)))
             return
         step = -(-len(left) // _PARTS) or 1
         for at in range(0, len(left), step):
-            yield Dealt(self.stream, left[at : at + step])
+            yield Dealt(self.stream, left[at : at + step], self._losses + 1)
 
     def _taken(self, place: int) -> FileTask | None:
         task, self._tasks[place] = self._tasks[place], None
