@@ -85,6 +85,7 @@ def test_the_default_limits() -> None:
         "max_expansion": 1100,
         "timeout": None,
         "worker_memory": None,
+        "shards": 1,
     }
 
 

@@ -394,6 +394,9 @@ class Limits:
         worker_memory: bytes that each worker process may allocate for its images, besides what
             it starts with; None: its share of the memory that this process may use; 0: any
             number.
+        shards: event loops that share the work, each in a process of its own with its part of
+            the workers, reads, writes and memory: for machines where one loop cannot feed all
+            workers. Not with an executor.
 
     Raises:
         OptionsError: a value cannot be used; the message says what can.
@@ -410,9 +413,10 @@ class Limits:
     max_expansion: int = 1100
     timeout: float | None = None
     worker_memory: int | None = None
+    shards: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("workers", "reads", "writes", "batch"):
+        for name in ("workers", "reads", "writes", "batch", "shards"):
             value = getattr(self, name)
             _check(
                 (value is None and name == "workers")

@@ -34,6 +34,7 @@ from asyncrgb import (
     Trace,
     UpToDate,
 )
+from asyncrgb.pipeline.flow import Flow
 from tests.pipeline.conftest import Run
 
 ONE = Limits(workers=1, batch=4, reads=1, writes=1)
@@ -400,6 +401,7 @@ def test_a_second_cancellation_leaves_nothing_registered(
                 await asyncio.sleep(0.05)
             await asyncio.wait([task], timeout=0.1)
             flow = converter._started()  # noqa: SLF001 - to see what is left
+            assert isinstance(flow, Flow)
             assert not flow._streams  # noqa: SLF001 - the same
             assert not len(converter._calls)  # noqa: SLF001 - the same
             await asyncio.sleep(0.3)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from asyncrgb.cli.cluster import cluster
 from asyncrgb.cli.insight import InsightFile, means
 from asyncrgb.cli.limits import fault_options, limit_options, limits, terminal_options
 from asyncrgb.cli.outlets import Forecast, Outlets, ReportFile
@@ -74,12 +75,20 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     if given["on_error"] == "stop" and given["max_errors"] is not None:
         raise click.UsageError("--on-error stop and --max-errors: give only one of them")
     options = render_options(given, source, destination)
-    setting = Setting(options, limits(given), given["executor"], given["fsync"])
+    found = limits(given)
+    with cluster(given["dask"], found, quiet=given["quiet"]) as client:
+        setting = Setting(options, found, given["executor"], given["fsync"], cluster=client)
+        return _convert(source, destination, setting, given)
+
+
+def _convert(source: str, destination: str, setting: Setting, given: Mapping[str, Any]) -> int:
     log = logger(verbose=given["verbose"])
     log.info("%s", setting)
-    _say(log, means(setting))
+    if setting.cluster is None:
+        _say(log, means(setting))
     insight_file = InsightFile(given["insight"]) if given["insight"] is not None else None
     outlets = _outlets(given)
+    options = setting.options
     progress = _progress(given, options, partial(_count, source, destination, options))
     setting = setting._replace(on_event=progress.hear)
 

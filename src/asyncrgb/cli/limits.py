@@ -76,6 +76,19 @@ resource_options = in_order(
 
 limit_options = in_order(
     resource_options,
+    _number(
+        "--shards",
+        help="Event loops that share the work, for machines where one cannot feed all workers; "
+        "each is a process with its part of the workers, reads, writes and memory.",
+    ),
+    _option(
+        "--dask",
+        group="Limits",
+        metavar="ADDRESS",
+        show_default="this machine alone",
+        help="Convert on the workers of the Dask cluster whose scheduler is there, which have to "
+        "reach SRC and DST; the limits are those of each. `local` starts a cluster here.",
+    ),
     _option(
         "--executor",
         group="Limits",
@@ -134,4 +147,6 @@ def limits(given: Mapping[str, Any]) -> Limits:
     found = replace(usual, **spelled)
     if found.worker_memory and given.get("executor", "process") != "process":
         raise click.UsageError("--worker-memory: only processes have one: leave out the --executor")
+    if given.get("dask") is not None and given["executor"] != "process":
+        raise click.UsageError("--dask: its workers render by themselves: leave out the --executor")
     return found

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
+    from distributed import Client
+
     from asyncrgb import Converter, Event
     from asyncrgb.cli.stopping import Stopper, Voice
     from asyncrgb.options import Limits, RenderOptions
@@ -23,6 +25,7 @@ _T = TypeVar("_T")
 
 _WRITE_SECONDS: Final = 0.2
 _PAUSE: Final = 0.002
+_WORKERS: Final = ["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"]
 
 
 class Setting(NamedTuple):
@@ -34,6 +37,7 @@ class Setting(NamedTuple):
         executor: where to render: process, thread or serial.
         fsync: whether a file is only said to be there when it is on the disk.
         on_event: hears of what happens on the way.
+        cluster: on whose workers to go on.
 
     """
 
@@ -42,6 +46,7 @@ class Setting(NamedTuple):
     executor: str
     fsync: bool = False
     on_event: Callable[[Event], None] | None = None
+    cluster: Client | None = None
 
 
 def logger(*, verbose: bool) -> logging.Logger:
@@ -73,7 +78,8 @@ def run(
         KeyboardInterrupt: Ctrl-C, where there is no stopper.
 
     """
-    server = _start_fork_server() if setting.executor == "process" else None
+    ours = setting.executor == "process" and setting.cluster is None
+    server = _start_fork_server(setting.limits) if ours else None
     with (
         nullcontext() if stopper is None else stopper.accompanied(server),
         _executor(setting.executor, setting.limits) as executor,
@@ -136,7 +142,7 @@ class _Work:
             self._task.cancel()
 
 
-def _start_fork_server() -> int | None:
+def _start_fork_server(limits: Limits) -> int | None:
     """Let the parent of the workers load what they need while this process loads the rest.
 
     Loaded once, it is shared by all of them. Not for the library to do: a process has only
@@ -155,7 +161,8 @@ def _start_fork_server() -> int | None:
         return None
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
 
-    multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"])
+    shards = ["asyncrgb.pipeline.shard_process"] if limits.shards > 1 else _WORKERS
+    multiprocessing.set_forkserver_preload(shards)
     with held_back():
         resource_tracker.ensure_running()  # which lets some signals through when it is done
     with held_back():
@@ -179,6 +186,7 @@ def _converter(setting: Setting, executor: Executor | None) -> Converter:
         setting.options,
         limits=setting.limits,
         executor=executor,
+        cluster=setting.cluster,
         fsync=setting.fsync,
         on_event=setting.on_event,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asyncrgb.cli.cluster import cluster
 from asyncrgb.cli.limits import limit_options, limits, terminal_options
 from asyncrgb.cli.parameters import STDOUT, GroupedCommand, GroupedOption, any_path, written_file
 from asyncrgb.cli.picture import value_options
@@ -19,6 +20,8 @@ from asyncrgb.cli.written import write_text
 from asyncrgb.options import RenderOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asyncrgb import Converter, Statistics
 
 
@@ -45,7 +48,13 @@ def stats(source: str, output: str, **given: Any) -> int:  # noqa: ANN401 - clic
     too. Give the same --nodata, --unscale and --offset there.
     """
     options = RenderOptions(**{name: given[name] for name in ("nodata", "unscale", "offset")})
-    setting = Setting(options, limits(given), given["executor"])
+    found = limits(given)
+    with cluster(given["dask"], found, quiet=given["quiet"]) as client:
+        setting = Setting(options, found, given["executor"], cluster=client)
+        return _measure(source, output, setting, given)
+
+
+def _measure(source: str, output: str, setting: Setting, given: Mapping[str, Any]) -> int:
     logger(verbose=given["verbose"]).info("%s", setting)
     _write(output, None)
     progress = Progress(

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from distributed import Client
     from typing_extensions import Buffer
 
     from asyncrgb.imaging.statistics import Statistics
+    from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.folder import OnError
     from asyncrgb.pipeline.outcomes import Outcome, Report
@@ -50,6 +52,9 @@ class Converter:
         executor: where to render, instead of worker processes of its own: any
             ``concurrent.futures.Executor``. It is not shut down. Where its workers cannot reach
             the memory of this machine, images are sent to them.
+        cluster: a ``distributed.Client``, synchronous or asynchronous, on whose workers to convert:
+            each reads, renders and writes by itself, within ``limits``, so that sources and results
+            have to be where all of them reach. It is not closed.
         fsync: whether a picture that is said to be converted is to survive a power cut: each
             is brought to the disk before it gets its name, and its name after that. That
             costs some milliseconds for each on most disks.
@@ -60,21 +65,23 @@ class Converter:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each option stands for itself
         self,
         options: RenderOptions = RenderOptions(),  # noqa: B008 - frozen, so sharing it is safe
         *,
         limits: Limits = Limits(),  # noqa: B008 - the same
         executor: Executor | None = None,
+        cluster: Client | None = None,
         fsync: bool = False,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self._options = options
         self._limits = limits
         self._executor = executor
+        self._cluster = cluster
         self._fsync = fsync
         self._on_event = on_event
-        self._flow: Flow | None = None
+        self._flow: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls = Calls()
 
@@ -298,14 +305,20 @@ class Converter:
         if flow is not None:
             await asyncio.shield(asyncio.ensure_future(flow.aclose()))
 
-    def _started(self) -> Flow:
+    def _engine(self) -> Engine:
+        if self._limits.shards > 1 or self._cluster is not None:
+            from asyncrgb.pipeline.sharing import shared  # noqa: PLC0415 - few ask for it
+
+            given = self._options, self._limits, self._executor, self._cluster
+            return shared(*given, fsync=self._fsync, hook=self._on_event)
+        storage = LocalFiles(fsync=self._fsync)
+        return Flow(self._options, self._limits, self._executor, storage, on_event=self._on_event)
+
+    def _started(self) -> Engine:
         if self._flow is None:
             if self._executor is None:
                 leave_if_starting()
-            storage = LocalFiles(fsync=self._fsync)
-            self._flow = Flow(
-                self._options, self._limits, self._executor, storage, on_event=self._on_event
-            )
+            self._flow = self._engine()
             self._loop = asyncio.get_running_loop()
         self._check_loop()
         return self._flow

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.options import Limits, RenderOptions
 from asyncrgb.pipeline.converter import Converter
+from asyncrgb.pipeline.loops import loop_factory
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
+
+    from distributed import Client
 
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.pipeline.events import Event
@@ -32,6 +35,7 @@ async def convert(  # noqa: PLR0913 - each option stands for itself
     *,
     limits: Limits = Limits(),  # noqa: B008 - the same
     executor: Executor | None = None,
+    cluster: Client | None = None,
     fsync: bool = False,
     layout: Layout = "flat",
     force: bool = False,
@@ -47,7 +51,12 @@ async def convert(  # noqa: PLR0913 - each option stands for itself
     ``Converter.convert`` with a Converter of its own: see there.
     """
     async with Converter(
-        options, limits=limits, executor=executor, fsync=fsync, on_event=on_event
+        options,
+        limits=limits,
+        executor=executor,
+        cluster=cluster,
+        fsync=fsync,
+        on_event=on_event,
     ) as converter:
         return await converter.convert(
             source,
@@ -68,6 +77,7 @@ async def measure(  # noqa: PLR0913 - the same
     *,
     limits: Limits = Limits(),  # noqa: B008 - the same
     executor: Executor | None = None,
+    cluster: Client | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> Statistics:
@@ -75,7 +85,9 @@ async def measure(  # noqa: PLR0913 - the same
 
     ``Converter.measure`` with a Converter of its own: see there.
     """
-    async with Converter(options, limits=limits, executor=executor, on_event=on_event) as converter:
+    async with Converter(
+        options, limits=limits, executor=executor, cluster=cluster, on_event=on_event
+    ) as converter:
         return await converter.measure(source, on_outcome=on_outcome)
 
 
@@ -91,7 +103,7 @@ def _synchronous(
         @wraps(function)
         def run_it(*args: _P.args, **kwargs: _P.kwargs) -> _T:
             _refuse_if_running(function.__name__)
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 return runner.run(function(*args, **kwargs))
 
         run_it.__name__, run_it.__qualname__ = door.__name__, door.__qualname__
@@ -131,11 +143,3 @@ def _refuse_if_running(name: str) -> None:
         "asyncrgb.run starts an event loop, and one is running here already: "
         f"await asyncrgb.{name}(...) instead"
     )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - there is none on Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

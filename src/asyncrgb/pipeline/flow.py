@@ -162,6 +162,9 @@ class Flow:
         self._writing.crew.poke()
         self._reading.crew.poke()
 
+    async def reach(self, source: str, folder: str | None) -> None:
+        """Do nothing: what this process cannot reach is found out by reading it."""
+
     async def render(self, data: memoryview, options: RenderOptions | None) -> bytes:
         """Render an image from memory, before everything that waits for a worker.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.flow import Flow
+    from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Layout, Planned
@@ -115,7 +115,7 @@ def _is_full(error: Exception) -> bool:
 
 
 async def convert_folder(
-    flow: Flow, source: str, destination: str, terms: Terms, brake: Brake
+    flow: Engine, source: str, destination: str, terms: Terms, brake: Brake
 ) -> Report:
     """Do what ``Converter.convert`` says."""
     return await _Conversion(flow, source, destination, terms, brake).run()
@@ -129,7 +129,7 @@ class _Conversion:
     """
 
     def __init__(
-        self, flow: Flow, source: str, destination: str, terms: Terms, brake: Brake
+        self, flow: Engine, source: str, destination: str, terms: Terms, brake: Brake
     ) -> None:
         suffix = FORMATS[flow.options.format].suffix
         self._flow = flow
@@ -138,11 +138,12 @@ class _Conversion:
         self._outcomes = _Outcomes(terms, brake)
         self._plan = partial(plan, source, destination, terms.layout, suffix, flow.places)
         self._names_output = partial(names_output, source, destination, suffix, flow.places)
+        self._source = source
         self._destination = destination
         self._results: Results | None = None
 
     async def run(self) -> Report:
-        began, before = perf_counter(), self._flow.meter.read()
+        began, sum_up = perf_counter(), self._flow.meter.begin()
         if not await self._flow.on_thread(self._names_output):
             self._results = self._flow.places.of(self._destination).results(self._destination)
         slices = slices_on_thread(self._flow, self._plan())
@@ -153,16 +154,21 @@ class _Conversion:
             await self._perform(chained(first, slices))
         if self._outcomes.full is not None:
             raise self._outcomes.full
-        return self._outcomes.report(began, self._flow.meter.insight(before))
+        return self._outcomes.report(began, sum_up())
+
+    @property
+    def _folder(self) -> str | None:
+        return None if self._results is None else self._destination
 
     async def _perform(self, pieces: Pieces) -> None:
+        await self._flow.reach(self._source, self._folder)
         options = await self._settled()
         if self._brake.pulled:
             return
         trace = self._terms.trace
         action = Timed(options) if trace else options
         async with self._at_work(options) as freshness:
-            stream = Stream(self._outcomes.take, action=action, trace=trace)
+            stream = Stream(self._outcomes.take, action=action, trace=trace, folder=self._folder)
             fed = self._sifted(pieces, freshness)
             async with running(self._flow, stream, fed, self._brake):
                 await stream.done()
@@ -223,7 +229,7 @@ async def _first(slices: Pieces) -> list[Planned]:
     return []
 
 
-async def _surely(flow: Flow, work: Callable[[], None]) -> None:
+async def _surely(flow: Engine, work: Callable[[], None]) -> None:
     """Have ``work`` done on a thread, whoever is cancelled; at once if there are no threads."""
     try:
         await asyncio.shield(flow.on_thread(work))

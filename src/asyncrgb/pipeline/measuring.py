@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.flow import Flow
+    from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.outcomes import Outcome
     from asyncrgb.pipeline.plan import Planned
     from asyncrgb.pipeline.run import Brake
@@ -33,7 +33,7 @@ _numbers = count()
 
 
 async def measure_folder(
-    flow: Flow,
+    flow: Engine,
     source: str,
     options: RenderOptions,
     on_outcome: Callable[[Outcome], None] | None,
@@ -46,11 +46,12 @@ async def measure_folder(
             on_outcome(outcome)
 
     action = Measure(next(_numbers), options, every=True)
+    await flow.reach(source, None)
     return await _measure(flow, sources(source, flow.places), action, deliver, brake)
 
 
 async def settled(
-    flow: Flow,
+    flow: Engine,
     planned: Iterator[Planned | None],
     options: RenderOptions,
     on_outcome: Callable[[Outcome], None] | None,
@@ -81,7 +82,7 @@ async def settled(
 
 
 async def _measure(
-    flow: Flow,
+    flow: Engine,
     planned: Iterator[Planned | None],
     action: Measure,
     deliver: Callable[[int, Outcome], None],

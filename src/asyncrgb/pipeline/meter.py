@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic, thread_time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from asyncrgb.pipeline.insight import Insight
+from asyncrgb.pipeline.figures import Figures, insight_between
 from asyncrgb.pipeline.level import Level
 from asyncrgb.pipeline.timing import Clocked
 from asyncrgb.pipeline.worker import Rich
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncrgb.options import Limits
     from asyncrgb.pipeline.arena import Arena
     from asyncrgb.pipeline.crews import Crews
+    from asyncrgb.pipeline.insight import Insight
     from asyncrgb.pipeline.level import Work
     from asyncrgb.pipeline.stream import FileTask
     from asyncrgb.pipeline.writing import Writing
-
-
-class Figures(NamedTuple):
-    """What the meter shows at one moment: sums since the beginning."""
-
-    moment: float
-    loop: float
-    read: float
-    write: float
-    busy: float  # workers, as the event loop sees it
-    rendered: float  # seconds, as they see it
-    images: int
-    decode: float
-    stretch: float
-    encode: float
-    waiting: float
-    reads: float
-    reads_at_limit: float
-    writes: float
-    writes_at_limit: float
-    full: float
 
 
 class Meter:
@@ -83,62 +66,42 @@ class Meter:
         decode, stretch, encode = self._laps
         self._laps = (decode + laps.decode, stretch + laps.stretch, encode + laps.encode)
 
-    def read(self) -> Figures:
-        """Read it."""
-        work, readers, writers = self._work, self._readers, self._writers
-        return Figures(
-            monotonic(),
-            thread_time(),
-            readers.seconds,
-            writers.seconds,
-            work.busy.area(),
-            work.seconds,
-            work.images,
-            *self._laps,
-            self._waiting.area(),
-            readers.area,
-            readers.at_top,
-            writers.area,
-            writers.at_top,
-            self._leased.at_top(),
-        )
+    def begin(self) -> Callable[[], Insight]:
+        """Measure from now on; what this gives sums up."""
+        return partial(self.insight, self.read())
 
     def insight(self, before: Figures) -> Insight:
         """Sum up what has been since ``before``."""
-        now, limits = self.read(), self._limits
-        seconds = now.moment - before.moment
-        began = max(before.moment, self._work.began or now.moment)
-        working = max(now.moment - began, 1e-9)
-        images = now.images - before.images
-        workers = self._work.workers
-        rendered = now.rendered - before.rendered or now.busy - before.busy
-        sampled = now.decode + now.stretch + now.encode or 1.0
-        return Insight(
-            seconds=seconds,
-            working_seconds=working,
-            images=images,
-            workers=workers,
-            reads=limits.reads,
-            writes=limits.writes,
-            memory=self._arena.capacity,
-            read_seconds=now.read - before.read,
-            read_wait_seconds=max(0.0, workers * working - (now.busy - before.busy)),
-            decode_seconds=rendered * now.decode / sampled,
-            stretch_seconds=rendered * now.stretch / sampled,
-            encode_seconds=rendered * now.encode / sampled,
-            render_seconds=rendered,
-            write_wait_seconds=now.waiting - before.waiting,
-            write_seconds=now.write - before.write,
-            loop_seconds=now.loop - before.loop,
-            reads_in_flight=(now.reads - before.reads) / working,
-            writes_in_flight=(now.writes - before.writes) / working,
-            most_reads=self._readers.most,
-            most_writes=self._writers.most,
-            most_workers=self._work.busy.most,
+        return insight_between(before, self.read())
+
+    def read(self) -> Figures:
+        """Read it."""
+        work, readers, writers = self._work, self._readers, self._writers
+        decode, stretch, encode = self._laps
+        return Figures(
+            moment=monotonic(),
+            began=work.began,
+            loop=thread_time(),
+            read=readers.seconds,
+            write=writers.seconds,
+            busy=work.busy.area(),
+            rendered=work.seconds,
+            images=work.images,
+            decode=decode,
+            stretch=stretch,
+            encode=encode,
+            waiting=self._waiting.area(),
+            reads=readers.area,
+            reads_at_limit=readers.at_top,
+            writes=writers.area,
+            writes_at_limit=writers.at_top,
+            full=self._leased.at_top(),
+            workers=work.workers,
+            most_reads=readers.most,
+            most_writes=writers.most,
+            most_workers=work.busy.most,
             most_leased=self._leased.most,
-            worker_share=min(1.0, (now.busy - before.busy) / (workers * working)),
-            reads_share=min(1.0, (now.reads_at_limit - before.reads_at_limit) / working),
-            writes_share=min(1.0, (now.writes_at_limit - before.writes_at_limit) / working),
-            memory_share=min(1.0, (now.full - before.full) / working),
-            loop_share=min(1.0, (now.loop - before.loop) / working),
+            reads_allowed=self._limits.reads,
+            writes_allowed=self._limits.writes,
+            memory=self._arena.capacity,
         )

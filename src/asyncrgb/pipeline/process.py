@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # How a worker is named, and how it leaves if it finds itself converting instead of starting.
 NAME: Final = "asyncrgb-worker"
 UNGUARDED: Final = 86
+# What workers need, to be loaded once for all of them.
+PRELOADED: Final = ("asyncrgb.pipeline.worker", "asyncrgb.imaging.chip")
 
 # What a worker maps besides images: libraries that are imported when they are needed, stacks,
 # the heaps of threads. Address space, of which most is never touched.
@@ -34,7 +36,7 @@ def start(lifeline: Connection, memory: int | None) -> None:
 
     """
     _kept.append(lifeline)
-    _settle_signals()
+    settle_signals()
     if hasattr(os, "nice"):
         # Who feeds the workers goes first, or they wait for it in the end: on busy processors
         # this brought the use of two of them from 1.64 to 1.79.
@@ -62,7 +64,7 @@ def leave_if_starting() -> None:
         os._exit(UNGUARDED)
 
 
-def _settle_signals() -> None:
+def settle_signals() -> None:
     """Ignore Ctrl-C, which reaches the main process too, and die of what is meant to kill.
 
     A signal that the main process ignores would be ignored by its workers too.

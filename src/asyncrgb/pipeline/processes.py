@@ -26,7 +26,7 @@ from asyncrgb.pipeline import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from multiprocessing.context import BaseContext
+    from multiprocessing.context import BaseContext, ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
 
 GRACE: Final = 2.0  # seconds
@@ -34,7 +34,7 @@ _KILLED: Final = 5.0  # what has been killed is gone as soon as the system gets 
 _LOOK: Final = 1.0
 _ZOMBIE: Final = 0.5  # a process that has closed its pipes is dead in no time
 
-_NO_GUARD: Final = """\
+NO_GUARD: Final = """\
 this script converts wherever it is imported, and worker processes import it as they start. \
 Put what it runs under a guard:
 
@@ -59,10 +59,9 @@ class Processes:
     """
 
     def __init__(self, count: int, memory: int | None, arena: int) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        context = safe_context()
         self._count = count
-        self._forked = "forkserver" in methods
+        self._forked = context.get_start_method() == "forkserver"
         self._alive, self._lifeline = context.Pipe(duplex=False)
         most = None if memory is None else memory + arena
         self.executor = ProcessPoolExecutor(
@@ -87,13 +86,13 @@ class Processes:
 
         """
         try:
-            with _undecided():
+            with undecided():
                 first, *_ = [self.executor.submit(_ready) for _ in range(self._count)]
             self._watch.start()
             first.result()
         except (BrokenExecutor, OSError, EOFError) as error:
             if self._unguarded(error):
-                raise AsyncRgbError(_NO_GUARD) from None
+                raise AsyncRgbError(NO_GUARD) from None
             raise
 
     def stop(self, grace: float) -> dict[int, int]:
@@ -167,8 +166,15 @@ class Processes:
                     end.close()
 
 
+def safe_context() -> ForkServerContext | SpawnContext:
+    """Give the way to start processes from a process with threads."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
+
+
 @contextmanager
-def _undecided() -> Iterator[None]:
+def undecided() -> Iterator[None]:
     """Leave it open how the host starts its processes, if it was: to start one decides that."""
     before = multiprocessing.get_start_method(allow_none=True)
     try:

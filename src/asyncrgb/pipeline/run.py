@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-    from asyncrgb.pipeline.flow import Flow
+    from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.outcomes import Job
     from asyncrgb.pipeline.plan import Planned
     from asyncrgb.pipeline.stream import Stream
@@ -62,7 +62,7 @@ class running:  # noqa: N801 - used as a function is
 
     def __init__(
         self,
-        flow: Flow,
+        flow: Engine,
         stream: Stream,
         planned: AsyncIterator[Iterable[Planned]],
         brake: Brake | None = None,
@@ -72,7 +72,7 @@ class running:  # noqa: N801 - used as a function is
         self._planned = planned
         self._brake = brake or Brake()
 
-    async def __aenter__(self) -> Flow:
+    async def __aenter__(self) -> Engine:
         flow, stream = self._flow, self._stream
         flow.open(stream)
         self._brake.watch(stream)
@@ -89,7 +89,7 @@ class running:  # noqa: N801 - used as a function is
             self._flow.close(self._stream)
 
 
-async def _feed(flow: Flow, stream: Stream, planned: AsyncIterator[Iterable[Planned]]) -> None:
+async def _feed(flow: Engine, stream: Stream, planned: AsyncIterator[Iterable[Planned]]) -> None:
     try:
         async for piece in planned:
             stream.feed(piece)
@@ -116,7 +116,7 @@ async def slices(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[list
 
 
 async def slices_on_thread(
-    flow: Flow, planned: Iterator[Planned | None]
+    flow: Engine, planned: Iterator[Planned | None]
 ) -> AsyncIterator[list[Planned]]:
     """Cut a plan into slices, each made on a thread, since it lists folders.
 
@@ -139,7 +139,7 @@ def _slice(planned: Iterator[Planned | None]) -> list[Planned] | None:
 
 
 async def sifted(
-    flow: Flow,
+    flow: Engine,
     pieces: AsyncIterator[list[Planned]],
     sift: Callable[[list[Planned]], list[Planned]],
 ) -> AsyncIterator[list[Planned]]:

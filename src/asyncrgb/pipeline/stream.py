@@ -115,13 +115,14 @@ class Stream:
         absorb: takes the statistics of images that are measured, a batch at a time.
         enough: number of jobs in line from which on no more are wanted.
         trace: whether outcomes are to say where the time went.
+        folder: that is brought up to date; None: the jobs may lead anywhere.
 
     Attributes:
         lines: the jobs that have not been begun, those of files and those of objects.
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each option stands for itself
         self,
         deliver: Callable[[int, Outcome], None],
         *,
@@ -129,9 +130,12 @@ class Stream:
         action: RenderOptions | Measure | Timed | None = None,
         absorb: Callable[[Statistics], None] | None = None,
         trace: bool = False,
+        folder: str | None = None,
     ) -> None:
         self.action = action
         self.absorb = absorb
+        self.enough = enough
+        self.folder = folder
         self.lines: tuple[deque[FileTask], deque[FileTask]] = (deque(), deque())
         self.trace = trace
         self.paused = False
@@ -139,10 +143,10 @@ class Stream:
         self.drained = False
         self._error: BaseException | None = None
         self._deliver = deliver
-        self._enough = enough
         self._fed = 0
         self._ended = 0
         self._exhausted = False
+        self._when_drained: Callable[[], None] | None = None
         self._hungry = asyncio.Event()
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -154,6 +158,13 @@ class Stream:
     def pending(self) -> int:
         """Number of jobs that have not been begun."""
         return len(self.lines[FILES]) + len(self.lines[OBJECTS])
+
+    def take(self, most: int) -> list[FileTask]:
+        """Take the first jobs out of the lines, so many at most; in the event loop only."""
+        taken: list[FileTask] = []
+        for line in self.lines:
+            taken += [line.popleft() for _ in range(min(len(line), most - len(taken)))]
+        return taken
 
     def feed(self, planned: Iterable[Planned]) -> None:
         """Put jobs at the end of the line; outcomes known beforehand go straight out."""
@@ -170,13 +181,13 @@ class Stream:
 
     async def hungry(self) -> None:
         """Wait until more jobs are wanted: back-pressure on whoever feeds."""
-        while self.pending >= self._enough and not self.is_sated:
+        while self.pending >= self.enough and not self.is_sated:
             self._hungry.clear()
             await self._hungry.wait()
 
     def claimed(self) -> None:
         """Take note that jobs have been taken from the lines."""
-        if self.pending < (self._enough + 1) // 2:
+        if self.pending < (self.enough + 1) // 2:
             self._hungry.set()
 
     def exhaust(self) -> None:
@@ -218,7 +229,19 @@ class Stream:
                     line.pop()
                     self._fed -= 1
         self._hungry.set()
+        if self._when_drained is not None:
+            self._when_drained()
         self.exhaust()
+
+    def withdraw(self, count: int) -> None:
+        """Take note that so many jobs, which were taken from the lines, will not be begun."""
+        self._fed -= count
+        self._finish_if_done()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether all jobs that there are have been put into the line."""
+        return self._exhausted
 
     @property
     def is_done(self) -> bool:
@@ -233,6 +256,10 @@ class Stream:
     def when_done(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called when the stream is done."""
         self._done.add_done_callback(lambda _: callback())
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when no more jobs are to be begun."""
+        self._when_drained = callback
 
     async def done(self) -> None:
         """Wait until every job has ended; raises what ended the stream, if anything did."""
