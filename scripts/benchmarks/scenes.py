@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import measure, scenes_report
-from benchmarks.scenes_contenders import CONTENDERS, SceneContender
+from benchmarks import measure, scenes_report, scenes_warm
+from benchmarks.scenes_contenders import ASYNCRGB, CONTENDERS, SceneContender
 from benchmarks.scenes_kinds import KINDS, MAX_SIZE, TINY, Kind, Size
 from benchmarks.scenes_report import Comparison, SceneRun
 
@@ -55,10 +55,19 @@ class Course:
         scene, tiny = (kind.prepare(self.kept, size) for size in ((width, height), TINY))
         runs = list(self._rounds(kind, scene, tiny, contenders))
         what = f"{width} x {height} x {kind.bands}, {kind.does}"
-        comparison = Comparison(kind.name, what, os.path.getsize(scene), kind.needed(scene), runs)
+        warm = self._warm(kind, scene) if any(its.name == ASYNCRGB for its in contenders) else ""
+        needed = kind.needed(scene)
+        comparison = Comparison(kind.name, what, os.path.getsize(scene), needed, runs, warm)
         if self.kept.is_relative_to(self.work):
             os.unlink(scene)
         return comparison
+
+    def _warm(self, kind: Kind, scene: str) -> str:
+        """Say what more workers gain, apart from start-up."""
+        say(f"{kind.name}: warm, with one worker and with {self.workers}")
+        with tempfile.TemporaryDirectory(prefix="warm-", dir=self.work) as folder:
+            picture, side = os.path.join(folder, "picture.png"), MAX_SIZE if kind.reduced else 0
+            return scenes_warm.told(scene, picture, side, self.rounds, self.workers)
 
     def _rounds(
         self, kind: Kind, scene: str, tiny: str, contenders: Sequence[SceneContender]

@@ -52,6 +52,7 @@ class Comparison:
         file_bytes: its size.
         needed_bytes: what of it has to be read.
         runs: in the order in which they went on.
+        warm: what more workers gain, apart from start-up, in a line.
 
     """
 
@@ -60,6 +61,7 @@ class Comparison:
     file_bytes: int
     needed_bytes: int
     runs: Sequence[SceneRun]
+    warm: str = ""
 
     def of(self, contender: str) -> list[SceneRun]:
         """Return the runs of one contender."""
@@ -85,7 +87,8 @@ def table(its: Comparison) -> str:
     if not its.finished:
         return f"{title}\n\nno figures: all have failed"
     rows = [_HEAD, *(_cells(its, name) for name in its.finished)]
-    return f"{title}, {needed}\n\n" + "\n".join(laid_out(rows))
+    laid = "\n".join(laid_out(rows))
+    return f"{title}, {needed}\n\n{laid}\n\n{its.warm}".rstrip()
 
 
 def _cells(its: Comparison, name: str) -> tuple[str, ...]:
