@@ -27,7 +27,7 @@ def means(setting: Setting) -> Iterator[str]:
         ("writes", f"{limits.writes}", "at most: they follow demand"),
         ("memory", _mib(limits.memory), f"for images, of {_mib(ours.memory)} for this process"),
         ("worker memory", *_worker_memory(setting, ours.memory)),
-        ("batch", f"{limits.batch}", "images at most, or what takes 12 ms"),
+        ("batch", f"{limits.batch}", "images at most, or what takes 50 ms"),
     )
     for name, value, reason in rows:
         yield f"{name:<13} {value:>9}  {reason}"
