@@ -249,6 +249,12 @@ def test_the_command_shows_no_secrets(
     assert SECRET not in told.out + told.err + report.read_text()
 
 
+def test_commands_for_files_of_this_machine_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["sample", "s3://a/b"], ["tune", "s3://a/b"], ["stats", "x", "-o", "s3://a"]):
+        command(*arguments)
+        assert "of this machine" in capsys.readouterr().err
+
+
 def command(*arguments: str) -> None:
     with pytest.raises(SystemExit):
         main(arguments)

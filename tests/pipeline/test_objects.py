@@ -212,6 +212,7 @@ def test_what_fails_once_is_asked_again(
         (Fault(reset=True), "broke"),
         (Fault(stall=1), "in time"),
         (Fault(seconds=1), "in time"),
+        (Fault(418, "Teapot"), "status code: 418"),
     ],
     ids=str,
 )
