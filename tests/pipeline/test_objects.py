@@ -310,6 +310,22 @@ def test_readers_and_writers_are_as_many_as_are_needed_and_allowed(store: Store)
     assert 1 <= report.insight.most_writes <= 2
 
 
+def test_nothing_is_read_without_room_and_all_is_read_in_the_end(
+    run: Run, store: Store, make_chip: Callable[..., bytes]
+) -> None:
+    chips = {side: make_chip(size=side) for side in (32, 64, 80)}
+    for number in range(60):
+        store.buckets["data"].put(f"many/{number}.tif", chips[(32, 64, 80)[number % 3]])
+    store.delay = 0.005
+    limits = Limits(memory=2**20, workers=2)
+    report = run(convert("s3://data/many", "s3://results", limits=limits))
+    assert len(report.converted) == 60, report.failed
+    assert report.insight.most_leased <= 2**20
+    for number in range(60):
+        right = asyncrgb.render(chips[(32, 64, 80)[number % 3]])
+        assert written(store)[f"{number}.png"] == right
+
+
 # What is not loaded
 
 
