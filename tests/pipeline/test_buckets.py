@@ -64,7 +64,7 @@ def test_scenes_are_read_in_ranges(run: Run, store: Store, scene: bytes, name: s
             moved.append(int(last) + 1 - int(first) if first else len(scene))
 
     store.trouble = watch
-    options = RenderOptions(format=name)  # type: ignore[arg-type]
+    options = RenderOptions(format=name)
     report = run(convert("s3://data/scene", "s3://results", options=options, limits=SMALL))
     assert len(report.converted) == 1, report.failed
     assert sum(moved) < len(scene) / 2
