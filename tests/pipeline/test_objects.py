@@ -100,6 +100,20 @@ def test_other_options_make_all_stale(run: Run) -> None:
     assert len(run(convert("s3://data/in", "s3://results", options=other, force=True)).converted)
 
 
+def test_results_that_cannot_be_listed_are_made_again(store: Store) -> None:
+    asyncio.run(convert("s3://data/in", "s3://results/out"))
+    lists: list[Request] = []
+
+    def trouble(request: Request) -> Fault | None:
+        if request.bucket == "results" and not request.key:
+            lists.append(request)
+        return Fault(403, "AccessDenied") if len(lists) > 1 and not request.key else None
+
+    store.trouble = trouble
+    assert len(asyncio.run(convert("s3://data/in", "s3://results/out")).converted) == 20
+    assert len(lists) < 5
+
+
 def test_a_dry_run_writes_nothing(run: Run, store: Store) -> None:
     report = run(convert("s3://data/in", "s3://results", dry_run=True))
     assert len(report.pending) == 20
