@@ -13,7 +13,7 @@ are left out.
 The same for large TIFFs, each made into one PNG: seconds, memory, size, pixels, and how much
 of the source is read. ``--small 1098x1098 --large 1098x1098`` is a quick run.
 
-    python scripts/benchmark.py --objects --count 5000 --rounds 3
+    python scripts/benchmark.py --objects --count 5000 --slow-count 1000 --rounds 3
 
 From bucket to bucket of an object store on this machine, with and without a delay, beside a
 process pool with boto3 in each worker. ``--store URL`` names another S3 server.
@@ -169,9 +169,9 @@ def _embed(track: Track, options: Options, _facts: Facts) -> int:
 
 def _objects(track: Track, options: Options, _facts: Facts) -> int:
     """Convert from bucket to bucket, beside a process pool with boto3; see --store."""
-    return objects.compare(
-        track.source, options.count, options.workers, options.rounds, options.store
-    )
+    few = min(options.slow_count or options.count, options.count)
+    course = objects.Course(track.source, options.count, few, options.workers, options.rounds)
+    return objects.compare(course, options.store)
 
 
 def _spread(values: Sequence[float], unit: float) -> str:
@@ -219,7 +219,7 @@ def _add_amounts(parser: argparse.ArgumentParser) -> None:
         "--slow-count",
         type=positive,
         metavar="N",
-        help="chips for the tutorial's ways and rasterio (default: all)",
+        help="chips for the tutorial's ways, rasterio and boto3 (default: all)",
     )
     add("--rounds", type=positive, default=3, metavar="N", help="default: %(default)s")
     add(

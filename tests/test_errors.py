@@ -61,3 +61,14 @@ def test_one_name_catches_all(error: type[errors.AsyncRgbError]) -> None:
 
 def test_a_wrong_option_is_a_wrong_value() -> None:
     assert issubclass(errors.OptionsError, ValueError)
+
+
+def test_an_error_of_a_store_survives_pickling_with_its_url() -> None:
+    error = errors.StoreError(13, "access is denied", "s3://bucket/key")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert type(copy) is errors.StoreError
+    assert (copy.errno, copy.strerror, copy.filename) == (
+        error.errno,
+        error.strerror,
+        error.filename,
+    )

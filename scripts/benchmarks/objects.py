@@ -2,7 +2,8 @@
 
 The store is a process on this machine (``scripts/buckets``): it keeps objects in memory and
 answers late by so many milliseconds. Whoever has another S3 server at hand, with the keys of the
-environment, names it with ``--store URL``; then nothing is delayed.
+environment and a bucket ``asyncrgb-benchmark``, names it with ``--store URL``; then nothing is
+delayed.
 """
 
 from __future__ import annotations
@@ -10,18 +11,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from benchmarks import measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from obstore.store import S3Store
 
+_A = TypeVar("_A")
+_T = TypeVar("_T")
+
+_THREADS: Final = 32
 _DELAYS: Final = (0, 20)  # milliseconds
 _BUCKET: Final = "asyncrgb-benchmark"
 _TIMEOUT: Final = 3600
@@ -37,27 +45,49 @@ _ACCESS: Final = {
 }
 
 
-def compare(chips: Path, count: int, workers: int, rounds: int, store: str | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where the runs go on.
+
+    Attributes:
+        chips: folder with class folders.
+        count: chips for asyncrgb.
+        few: chips for the pool.
+        workers: processes of each.
+        rounds: runs of each.
+
+    """
+
+    chips: Path
+    count: int
+    few: int
+    workers: int
+    rounds: int
+
+
+def compare(course: Course, store: str | None) -> int:
     """Let both take turns, without delay and with it; return 1 if pictures differ."""
     right = True
     for delay in (0,) if store else _DELAYS:
         with nullcontext(store) if store else _serving(delay) as address:
             os.environ.update(AWS_ENDPOINT_URL=str(address))
-            right &= _compare(chips, count, workers, rounds, delay)
+            right &= _compare(course, delay)
     return 0 if right else 1
 
 
-def _compare(chips: Path, count: int, workers: int, rounds: int, delay: int) -> bool:
-    store = _filled(sorted(chips.glob("*/*.tif"))[:count])
+def _compare(course: Course, delay: int) -> bool:
+    count, workers = course.count, course.workers
+    store = _filled(course)
     rates: dict[str, list[float]] = {_OURS: [], _POOL: []}
-    for number in range(rounds):
+    for number in range(course.rounds):
         for name, found in rates.items():
             usage = measure.run(
                 _command(name, f"{name}-{number}", workers), sampled=False, timeout=_TIMEOUT
             )
-            found.append(count / usage.seconds)
+            found.append((count if name == _OURS else course.few) / usage.seconds)
             print(f"{delay} ms: {name}: {found[-1]:,.0f} chips/s", file=sys.stderr, flush=True)
-    same = _pictures(store, f"{_OURS}-0") == _pictures(store, f"{_POOL}-0")
+    made, expected = _pictures(store, f"{_OURS}-0"), _pictures(store, f"{_POOL}-0")
+    same = len(made) == count and len(expected) == course.few and expected.items() <= made.items()
     ours, pool = (median(rates[name]) for name in (_OURS, _POOL))
     print(
         f"{count:,} chips, {delay} ms added to each request: asyncrgb {ours:,.0f} chips/s, "
@@ -72,7 +102,7 @@ def _command(name: str, prefix: str, workers: int) -> Sequence[str]:
     if name == _OURS:
         places = [f"s3://{_BUCKET}/chips", f"s3://{_BUCKET}/{prefix}"]
         return [sys.executable, "-m", "asyncrgb", *places, f"--workers={workers}", "--quiet"]
-    places = [f"{_BUCKET}/chips/", f"{_BUCKET}/{prefix}"]
+    places = [f"{_BUCKET}/few/", f"{_BUCKET}/{prefix}"]
     return [sys.executable, "-m", "benchmarks.objects_pool", *places, str(workers)]
 
 
@@ -90,19 +120,19 @@ def _serving(delay: int) -> Iterator[str]:
         process.stdin.close()
 
 
-def _filled(chips: Sequence[Path]) -> S3Store:
-    """Put the chips into the bucket."""
-    from obstore.exceptions import BaseError  # noqa: PLC0415 - for this mode only
-    from obstore.store import S3Store  # noqa: PLC0415 - the same
+def _filled(course: Course) -> S3Store:
+    """Put the chips into the bucket, and some of them once more, for the pool."""
+    from obstore.store import S3Store  # noqa: PLC0415 - for this mode only
 
     plain = os.environ["AWS_ENDPOINT_URL"].startswith("http://")
     store = S3Store(_BUCKET, client_options={"allow_http": plain})
-    for number, chip in enumerate(chips):
-        try:
-            store.put(f"chips/{chip.parent.name}/{chip.name}", chip.read_bytes())
-        except (BaseError, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            raise SystemExit(f"chip {number} cannot be stored: {reason}") from None
+    chips = sorted(course.chips.glob("*/*.tif"))[: course.count]
+
+    def put(prefix: str, chip: Path) -> None:
+        store.put(f"{prefix}/{chip.parent.name}/{chip.name}", chip.read_bytes())
+
+    _at_once(partial(put, "chips"), chips)
+    _at_once(partial(put, "few"), chips[: course.few])
     return store
 
 
@@ -110,4 +140,11 @@ def _pictures(store: S3Store, prefix: str) -> dict[str, bytes]:
     """Give all pictures of a run, by name."""
     keys = [each["path"] for page in store.list(prefix) for each in page]
     pictures = [key for key in keys if key.endswith(".png")]
-    return {key.rpartition("/")[2]: bytes(store.get(key).bytes()) for key in pictures}
+    found = _at_once(lambda key: bytes(store.get(key).bytes()), pictures)
+    return {key.rpartition("/")[2]: data for key, data in zip(pictures, found, strict=True)}
+
+
+def _at_once(work: Callable[[_A], _T], things: Sequence[_A]) -> list[_T]:
+    """Do the same with many things, on threads."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(work, things))

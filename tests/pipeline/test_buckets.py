@@ -64,7 +64,7 @@ def test_scenes_are_read_in_ranges(run: Run, store: Store, scene: bytes, name: s
             moved.append(int(last) + 1 - int(first) if first else len(scene))
 
     store.trouble = watch
-    options = RenderOptions(format=name)  # type: ignore[arg-type]
+    options = RenderOptions(format=name)
     report = run(convert("s3://data/scene", "s3://results", options=options, limits=SMALL))
     assert len(report.converted) == 1, report.failed
     assert sum(moved) < len(scene) / 2
@@ -247,6 +247,12 @@ def test_the_command_shows_no_secrets(
     assert "access is denied" in told.err
     assert "s3://data/in/River/River_1.tif" in report.read_text()
     assert SECRET not in told.out + told.err + report.read_text()
+
+
+def test_commands_for_files_of_this_machine_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["sample", "s3://a/b"], ["tune", "s3://a/b"], ["stats", "x", "-o", "s3://a"]):
+        command(*arguments)
+        assert "of this machine" in capsys.readouterr().err
 
 
 def command(*arguments: str) -> None:

@@ -100,6 +100,20 @@ def test_other_options_make_all_stale(run: Run) -> None:
     assert len(run(convert("s3://data/in", "s3://results", options=other, force=True)).converted)
 
 
+def test_results_that_cannot_be_listed_are_made_again(store: Store) -> None:
+    asyncio.run(convert("s3://data/in", "s3://results/out"))
+    lists: list[Request] = []
+
+    def trouble(request: Request) -> Fault | None:
+        if request.bucket == "results" and not request.key:
+            lists.append(request)
+        return Fault(403, "AccessDenied") if len(lists) > 1 and not request.key else None
+
+    store.trouble = trouble
+    assert len(asyncio.run(convert("s3://data/in", "s3://results/out")).converted) == 20
+    assert len(lists) < 5
+
+
 def test_a_dry_run_writes_nothing(run: Run, store: Store) -> None:
     report = run(convert("s3://data/in", "s3://results", dry_run=True))
     assert len(report.pending) == 20
@@ -212,6 +226,7 @@ def test_what_fails_once_is_asked_again(
         (Fault(reset=True), "broke"),
         (Fault(stall=1), "in time"),
         (Fault(seconds=1), "in time"),
+        (Fault(418, "Teapot"), "status code: 418"),
     ],
     ids=str,
 )
@@ -307,6 +322,22 @@ def test_readers_and_writers_are_as_many_as_are_needed_and_allowed(store: Store)
     assert store.most_at_once <= 6
     assert 1 < report.insight.most_reads <= 3
     assert 1 <= report.insight.most_writes <= 2
+
+
+def test_nothing_is_read_without_room_and_all_is_read_in_the_end(
+    run: Run, store: Store, make_chip: Callable[..., bytes]
+) -> None:
+    chips = {side: make_chip(size=side) for side in (32, 64, 80)}
+    for number in range(60):
+        store.buckets["data"].put(f"many/{number}.tif", chips[(32, 64, 80)[number % 3]])
+    store.delay = 0.005
+    limits = Limits(memory=2**20, workers=2)
+    report = run(convert("s3://data/many", "s3://results", limits=limits))
+    assert len(report.converted) == 60, report.failed
+    assert report.insight.most_leased <= 2**20
+    for number in range(60):
+        right = asyncrgb.render(chips[(32, 64, 80)[number % 3]])
+        assert written(store)[f"{number}.png"] == right
 
 
 # What is not loaded

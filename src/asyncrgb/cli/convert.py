@@ -70,7 +70,8 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     SRC is a folder, read with all folders below it, or a file. DST is a folder, or the name
     of one result, ending in .png, .jpg, .webp or .tif. The folder may lie in SRC, and it is
     brought up to date: a run that was broken off goes on where it stopped, and only what is
-    new or changed is converted.
+    new or changed is converted. Both may be URLs of object stores (s3://, gs://, az://), and SRC
+    that of a file on the web.
     """
     if given["on_error"] == "stop" and given["max_errors"] is not None:
         raise click.UsageError("--on-error stop and --max-errors: give only one of them")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from asyncrgb.settings import size_of
+from asyncrgb.urls import is_url, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,12 +113,19 @@ def any_path(text: str) -> str:
     return text
 
 
+def local_path(text: str) -> str:
+    """Take the name of a file or a folder of this machine."""
+    if is_url(any_path(text)):
+        raise click.BadParameter(f"{redacted(text)}: name a file or a folder of this machine")
+    return text
+
+
 def written_file(text: str) -> str:
     """Take the name of a file to be written, unless it is that of an image.
 
     One mistyped name could cost a source.
     """
-    if any_path(text).lower().endswith(_IMAGES):
+    if local_path(text).lower().endswith(_IMAGES):
         raise click.BadParameter(f"{text}: that is the name of an image: name another file")
     return text
 

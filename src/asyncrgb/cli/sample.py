@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from asyncrgb.cli.parameters import GroupedCommand, GroupedOption, Name, any_path
+from asyncrgb.cli.parameters import GroupedCommand, GroupedOption, Name, local_path
 from asyncrgb.cli.terminal import tell
 from asyncrgb.cli.words import shown
 
@@ -36,7 +36,7 @@ def _option(*names: str, group: str, **words: Any) -> Callable[..., Any]:  # noq
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("destination", metavar="DST", type=any_path)
+@click.argument("destination", metavar="DST", type=local_path)
 @_option("--count", group=_CHIPS, metavar="N", type=int, help=f"How many.  [default: {_COUNT}]")
 @_option(
     "--scene",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from asyncrgb.cli.parameters import GroupedOption, any_path, written_file
+from asyncrgb.cli.parameters import GroupedOption, local_path, written_file
 from asyncrgb.cli.written import write_text
 from asyncrgb.errors import OptionsError
 from asyncrgb.settings import settings_text
@@ -22,7 +22,7 @@ config_option = click.option(
     "--config",
     cls=GroupedOption,
     group="Limits",
-    type=any_path,
+    type=local_path,
     metavar="FILE",
     help="Take limits from this file, as `asyncrgb tune --save` writes it; options given here "
     "count more.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from asyncrgb.cli.limits import limits, resource_options, terminal_options
-from asyncrgb.cli.parameters import GroupedCommand, GroupedOption, any_path
+from asyncrgb.cli.parameters import GroupedCommand, GroupedOption, local_path
 from asyncrgb.cli.picture import picture_options, render_options
 from asyncrgb.cli.running import Setting, logger, run
 from asyncrgb.cli.settings import check_saving, save, saved_file
@@ -30,8 +30,8 @@ _BAR: Final = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("source", metavar="SRC", type=any_path)
-@click.argument("destination", metavar="[DST]", type=any_path, required=False)
+@click.argument("source", metavar="SRC", type=local_path)
+@click.argument("destination", metavar="[DST]", type=local_path, required=False)
 @click.option(
     "--seconds",
     cls=GroupedOption,
@@ -46,7 +46,7 @@ _BAR: Final = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
     "--plot",
     cls=GroupedOption,
     group="Tuning",
-    type=any_path,
+    type=local_path,
     metavar="FILE",
     help="Draw throughput against readers and workers: a .png, .svg or .pdf, with matplotlib.",
 )

@@ -131,7 +131,7 @@ class Converter:
         The format is that of the options, whatever the name says.
 
         Args:
-            source: the TIFF.
+            source: the TIFF: a path, or a URL.
             destination: the picture; its folder is made if there is none.
             options: instead of those of the Converter.
             trace: whether the outcome is to say where its time went.
@@ -202,8 +202,9 @@ class Converter:
         """Bring a folder of pictures up to date with a folder of TIFFs.
 
         Args:
-            source: folder whose .tif and .tiff files, at any depth, are converted; or one file.
-            destination: folder of the results, made if there is none; it may lie in
+            source: folder whose .tif and .tiff files, at any depth, are converted; or one file;
+                or the URL of objects, or of one.
+            destination: folder of the results, made if there is none, or a URL; it may lie in
                 ``source``. For a single file it may also be the name of the result, with the
                 suffix of its format, which is then written whatever is there.
             layout: "flat": all results in one folder; "tree": folders as in ``source``.
@@ -257,7 +258,8 @@ class Converter:
         as the options of the Converter say.
 
         Args:
-            source: folder whose .tif and .tiff files, at any depth, are measured; or one file.
+            source: folder whose .tif and .tiff files, at any depth, are measured; or one file; or
+                a URL.
             on_outcome: called in the event loop with ``Measured`` or ``Failed`` for each.
 
         Returns:

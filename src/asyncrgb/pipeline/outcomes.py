@@ -19,8 +19,8 @@ class Job:
     """One image to convert.
 
     Attributes:
-        source: path of the TIFF.
-        destination: path of the picture; its folder is made if there is none.
+        source: path of the TIFF, or its URL.
+        destination: path of the picture, or its URL; its folder is made if there is none.
         options: how to render this one; None: as the others.
 
     """

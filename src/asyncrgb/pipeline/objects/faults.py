@@ -20,7 +20,7 @@ TRUNCATED: Final = "its body ended early, again and again: check the server, or 
 CHANGED: Final = "it was replaced while it was read: convert it again once it is complete"
 _STATUS: Final = re.compile(r"status code: (\d{3})[ ]?([A-Za-z ]*)")
 _CODE: Final = re.compile(r"<Code>([^<]*)</Code>")
-_SAID: Final = re.compile(r"<Message>([^<]*)</Message>")
+_SAID: Final = re.compile(r"<Message>([^<\n]*)")
 _LONGEST: Final = 200
 _ACCESS: Final = "check the credentials, and what they allow"
 

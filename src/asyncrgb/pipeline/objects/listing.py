@@ -71,7 +71,7 @@ def folders(store: Store, source: Location, apart: str | None) -> Iterator[Objec
         OSError: they cannot be listed.
 
     """
-    root = source._replace(key="").shown
+    root = source._replace(key="").url
     for page in pages(store, source):
         wanted = (each for each in page if _is_wanted(each["path"], apart))
         for above, objects in groupby(wanted, lambda each: each["path"].rpartition("/")[0]):

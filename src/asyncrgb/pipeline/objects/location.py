@@ -29,7 +29,12 @@ class Location(NamedTuple):
     @property
     def shown(self) -> str:
         """The URL, without what gives access."""
-        root = redacted(self.root).partition("?")[0].rstrip("/")
+        return redacted(self.url)
+
+    @property
+    def url(self) -> str:
+        """The URL, without its query: it is that of one object."""
+        root = self.root.partition("/?")[0]
         bare = root if self.scheme in WEB else f"{self.scheme}://{root}"
         return f"{bare}/{self.key}" if self.key else bare
 

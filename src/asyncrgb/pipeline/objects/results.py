@@ -41,6 +41,7 @@ class ObjectResults:
         key = f"{location.key}/{RECORD}" if location.key else RECORD
         self._record = location._replace(key=key)
         self._stamps: dict[str, int] | None = None
+        self._unlisted: OSError | None = None
         self._listing = Lock()
 
     def enter(self) -> None:
@@ -95,13 +96,21 @@ class ObjectResults:
     def modified(self, path: str) -> int | None:
         """Look a result up in the list; as ``Results`` says."""
         with self._listing:
-            if self._stamps is None:
-                self._stamps = {
-                    each["path"]: _latest(nanoseconds(each["last_modified"]))
-                    for page in pages(self._store, self._location)
-                    for each in page
-                }
-        return self._stamps.get(located(path).key)
+            if self._stamps is None and self._unlisted is None:
+                self._list()
+        if self._unlisted is not None:  # once is enough: what is not known is made again
+            raise self._unlisted
+        return (self._stamps or {}).get(located(path).key)
+
+    def _list(self) -> None:
+        try:
+            self._stamps = {
+                each["path"]: _latest(nanoseconds(each["last_modified"]))
+                for page in pages(self._store, self._location)
+                for each in page
+            }
+        except OSError as error:
+            self._unlisted = error
 
 
 def _is_absent(error: OSError) -> bool:
