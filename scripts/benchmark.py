@@ -162,6 +162,15 @@ def _embed(track: Track, options: Options, _facts: Facts) -> int:
     return 0
 
 
+def _cluster(track: Track, options: Options, _facts: Facts) -> int:
+    """Show what the command gives with two event loops, and on a Dask cluster started here."""
+    from benchmarks import clustered  # noqa: PLC0415 - for who asks only
+
+    places = str(track.source), str(track.work)
+    clustered.show(*places, options.workers, options.count, options.rounds)
+    return 0
+
+
 def _spread(values: Sequence[float], unit: float) -> str:
     middle, low, high = (value / unit for value in (median(values), min(values), max(values)))
     return f"{middle:,.0f} ({low:,.0f}-{high:,.0f})"
@@ -257,7 +266,12 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _add_modes(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(mode=_compare)
     modes = parser.add_mutually_exclusive_group()
-    each = {"--memory-check": _memory_check, "--one": _alone, "--embed": _embed}
+    each = {
+        "--memory-check": _memory_check,
+        "--one": _alone,
+        "--embed": _embed,
+        "--cluster": _cluster,
+    }
     for flag, mode in each.items():
         doc = (mode.__doc__ or "").removesuffix(".")
         modes.add_argument(flag, action="store_const", dest="mode", const=mode, help=doc)

@@ -289,7 +289,7 @@ def test_the_command_starts_a_cluster_and_sums_up(data: Path, tmp_path: Path) ->
 
     assert done.returncode == 1
     assert f"{CHIPS - 1} converted, 0 up to date, 1 failed" in done.stdout
-    assert "a Dask cluster of 2 workers started in" in done.stderr
+    assert "a Dask cluster of 2 workers, at hand after" in done.stderr
     assert len((tmp_path / "report").read_text().splitlines()) == CHIPS
     check_folder(tmp_path / "out")
 

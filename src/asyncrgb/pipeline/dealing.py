@@ -189,7 +189,7 @@ class Dealer:
         sizes = await self.on_threads(file_size, some_of(stream))
         most = min(self._size.count, fitting(sizes, self._shards.bytes))
         if stream.is_exhausted:
-            most = min(most, -(-len(stream.pending) // self._shards.places))
+            most = min(most, self._size.at_the_end(len(stream.pending), self._shards.places))
         most = min(most, len(stream.pending))  # by now some may have been dropped
         tasks = [stream.pending.popleft() for _ in range(most)]
         stream.claimed()
