@@ -13,10 +13,23 @@ import psutil
 import pytest
 
 import asyncrgb
-from tests.cli.commands import COMMAND, Run, catches_signals, pictures, running, wait_for
+from tests.cli.commands import (
+    COMMAND,
+    Run,
+    catches_signals,
+    let_signals_through,
+    pictures,
+    running,
+    wait_for,
+)
 
 CHIPS = 1000
 TWO = ("--shards", "2", "--workers", "2")
+
+
+@pytest.fixture(autouse=True)
+def _signals_get_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_signals_through(monkeypatch)
 
 
 @pytest.fixture(scope="module")

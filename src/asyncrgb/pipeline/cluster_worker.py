@@ -104,7 +104,7 @@ class Pipeline(WorkerPlugin):  # type: ignore[misc] # of a library without types
             loop.call_soon_threadsafe(loop.stop)
 
     def carry_out(self, piece: Slice) -> list[Results]:
-        """Carry out a slice; called on the threads of tasks, and lets the next one in at its end."""
+        """Carry out a slice, and let the next one in at its end; called on threads of tasks."""
         told: list[Results] = []
         left, nearly = len(piece.sources), Event()
 
