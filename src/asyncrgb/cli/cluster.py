@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -56,6 +57,8 @@ def cluster(address: str | None, limits: Limits, *, quiet: bool) -> Iterator[Cli
         try:
             where = address if address != LOCAL else _local(stack, limits)
             client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS))
+            if address == LOCAL and hasattr(os, "nice"):
+                client.run(os.nice, 1)  # who deals the work goes first, or they wait for it
         except (OSError, ValueError) as error:
             raise OptionsError(
                 f"{address}: no Dask scheduler answers there ({error}): give the address that "
