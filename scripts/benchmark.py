@@ -174,6 +174,15 @@ def _objects(track: Track, options: Options, _facts: Facts) -> int:
     return objects.compare(course, options.store)
 
 
+def _cluster(track: Track, options: Options, _facts: Facts) -> int:
+    """Show what the command gives with two event loops, and on a Dask cluster started here."""
+    from benchmarks import clustered  # noqa: PLC0415 - for who asks only
+
+    places = str(track.source), str(track.work)
+    clustered.show(*places, options.workers, options.count, options.rounds)
+    return 0
+
+
 def _spread(values: Sequence[float], unit: float) -> str:
     middle, low, high = (value / unit for value in (median(values), min(values), max(values)))
     return f"{middle:,.0f} ({low:,.0f}-{high:,.0f})"
@@ -275,6 +284,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         "--one": _alone,
         "--embed": _embed,
         "--objects": _objects,
+        "--cluster": _cluster,
     }
     for flag, mode in each.items():
         doc = (mode.__doc__ or "").removesuffix(".")

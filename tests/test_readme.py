@@ -58,7 +58,7 @@ def program(number: int, folder: Path) -> str:
 
 
 def test_there_is_something_to_run() -> None:
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 6
     assert len(COMMANDS) > 6
 
 
@@ -97,6 +97,11 @@ def test_the_tutorials_ways_all_lead_to_the_same_pictures(folder: Path) -> None:
     for way in ("serial", "threads", "processes", "own"):
         found = (folder / f"results-{way}").glob("*.png")
         assert {path.name: path.read_bytes() for path in found} == expected
+
+
+def test_the_example_with_a_cluster_converts_the_folder(folder: Path) -> None:
+    assert program(5, folder).splitlines()[-1] == "40 converted"
+    assert len(list((folder / "data" / "results").glob("*.png"))) == 40
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 COMMAND = [sys.executable, "-m", "asyncrgb"]
+
+
+def let_signals_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests that run in the background of a shell, which ignores Ctrl-C, begin as others do."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            monkeypatch.setattr(signal, "_", signal.signal(number, signal.SIG_DFL), raising=False)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:

@@ -13,10 +13,23 @@ import psutil
 import pytest
 
 import asyncrgb
-from tests.cli.commands import COMMAND, Run, catches_signals, pictures, running, wait_for
+from tests.cli.commands import (
+    COMMAND,
+    Run,
+    catches_signals,
+    let_signals_through,
+    pictures,
+    running,
+    wait_for,
+)
 
-CHIPS = 1000
+CHIPS = 800
 TWO = ("--shards", "2", "--workers", "2")
+
+
+@pytest.fixture(autouse=True)
+def _signals_get_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_signals_through(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +58,11 @@ def check_end(run: Run, number: int, out: Path) -> None:
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "all"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_any_moment(number: int, group: bool, data: Path, tmp_path: Path) -> None:
-    for step in range(5):
+    for step in range(4):
         out = tmp_path / str(step)
         with running(data, out, *TWO) as run:
             wait_for(lambda: catches_signals(run.process.pid))
-            time.sleep(step * 0.15)
+            time.sleep(step * 0.2)
             run.send(number, group=group)
             run.finish()
         assert run.seconds < 6

@@ -17,7 +17,15 @@ from click.testing import CliRunner
 
 import asyncrgb
 from asyncrgb.cli import command
-from tests.cli.commands import COMMAND, Run, catches_signals, pictures, running, wait_for
+from tests.cli.commands import (
+    COMMAND,
+    Run,
+    catches_signals,
+    let_signals_through,
+    pictures,
+    running,
+    wait_for,
+)
 
 CHIPS = 1500
 SHARED = "/dev/shm"  # noqa: S108 - only looked at
@@ -27,10 +35,7 @@ BOTH = [signal.SIGINT, signal.SIGTERM]
 
 @pytest.fixture(autouse=True)
 def _signals_get_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests that run in the background of a shell, which ignores Ctrl-C, begin as others do."""
-    for number in BOTH:
-        if signal.getsignal(number) is signal.SIG_IGN:
-            monkeypatch.setattr(signal, "_", signal.signal(number, signal.SIG_DFL), raising=False)
+    let_signals_through(monkeypatch)
 
 
 @pytest.fixture(scope="module")

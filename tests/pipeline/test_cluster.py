@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from asyncrgb import (
 from asyncrgb.pipeline.cluster_worker import Reach, look
 from asyncrgb.pipeline.repeating import completed, part_of, places_left
 from asyncrgb.pipeline.slices import Results, Slice
+from tests.cli.commands import let_signals_through, wait_for
 from tests.pipeline import faults
 
 CHIPS = 400
@@ -289,19 +290,16 @@ def test_the_command_starts_a_cluster_and_sums_up(data: Path, tmp_path: Path) ->
 
     assert done.returncode == 1
     assert f"{CHIPS - 1} converted, 0 up to date, 1 failed" in done.stdout
-    assert "a Dask cluster of 2 workers started in" in done.stderr
+    assert "a Dask cluster of 2 workers, at hand after" in done.stderr
     assert len((tmp_path / "report").read_text().splitlines()) == CHIPS
     check_folder(tmp_path / "out")
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    from tests.cli.commands import wait_for as wait  # noqa: PLC0415 - of another folder of tests
-
-    wait(condition)
-
-
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "all"])
-def test_a_signal_cancels_the_tasks(group: bool, data: Path, tmp_path: Path) -> None:
+def test_a_signal_cancels_the_tasks(
+    group: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_signals_through(monkeypatch)
     out = tmp_path / "out"
     with subprocess.Popen(
         command(data, out, "--workers", "2", "--dask", "local", "--compress-level", "9"),

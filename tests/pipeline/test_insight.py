@@ -49,7 +49,10 @@ USUAL = replace(NOTHING, seconds=10, working_seconds=9, images=1000, workers=2, 
                 "raise --writes"
             ),
         ),
-        ({"loop_share": 0.9}, "the event loop: it was busy 90% of the time"),
+        (
+            {"loop_share": 0.9},
+            "the event loop: it was busy 90% of the time; raise --shards, which have one each",
+        ),
         ({"memory_share": 0.7}, "memory: no room was left 70% of the time; raise --memory"),
         (
             {"most_reads": 1, "most_writes": 1, "read_seconds": 5, "write_seconds": 4},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from asyncrgb.cli.cluster import cluster
+from asyncrgb.cli.cluster import cluster, each_of
 from asyncrgb.cli.insight import InsightFile, means
 from asyncrgb.cli.limits import fault_options, limit_options, limits, terminal_options
 from asyncrgb.cli.outlets import Forecast, Outlets, ReportFile
@@ -78,7 +78,8 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     options = render_options(given, source, destination)
     found = limits(given)
     with cluster(given["dask"], found, quiet=given["quiet"]) as client:
-        setting = Setting(options, found, given["executor"], given["fsync"], cluster=client)
+        each = each_of(given["dask"], found)
+        setting = Setting(options, each, given["executor"], given["fsync"], cluster=client)
         return _convert(source, destination, setting, given)
 
 

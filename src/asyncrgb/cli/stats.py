@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncrgb.cli.cluster import cluster
+from asyncrgb.cli.cluster import cluster, each_of
 from asyncrgb.cli.limits import limit_options, limits, terminal_options
 from asyncrgb.cli.parameters import STDOUT, GroupedCommand, GroupedOption, any_path, written_file
 from asyncrgb.cli.picture import value_options
@@ -50,7 +50,8 @@ def stats(source: str, output: str, **given: Any) -> int:  # noqa: ANN401 - clic
     options = RenderOptions(**{name: given[name] for name in ("nodata", "unscale", "offset")})
     found = limits(given)
     with cluster(given["dask"], found, quiet=given["quiet"]) as client:
-        setting = Setting(options, found, given["executor"], cluster=client)
+        each = each_of(given["dask"], found)
+        setting = Setting(options, each, given["executor"], cluster=client)
         return _measure(source, output, setting, given)
 
 

@@ -14,10 +14,10 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from distributed import WorkerPlugin, get_worker
+from distributed import WorkerPlugin, get_worker, secede
 
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.loops import loop_factory
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.slices import Results, Slice
 
 _CLOSING_SECONDS: Final = 5.0
+_FEW: Final = 128  # jobs of a slice: some hundredths of a second, in which the next one can come
 
 
 class Setup(NamedTuple):
@@ -104,16 +105,29 @@ class Pipeline(WorkerPlugin):  # type: ignore[misc] # of a library without types
             loop.call_soon_threadsafe(loop.stop)
 
     def carry_out(self, piece: Slice) -> list[Results]:
-        """Carry out a slice; called on the threads of tasks."""
+        """Carry out a slice, and let the next one in at its end; called on threads of tasks."""
         told: list[Results] = []
+        left, nearly = len(piece.sources), Event()
+
+        def tell(results: Results) -> None:
+            nonlocal left
+            told.append(results)
+            left -= len(results.usual) + len(results.others)
+            if left <= _FEW:
+                nearly.set()
+
         with self._lock:
             brake = self._brakes[piece.number] = Brake()
             if piece.number in self._stopped:
                 return told
             loop = self._started()
         try:
-            work = self._shard.carry_out(piece, told.append, brake)
-            asyncio.run_coroutine_threadsafe(work, loop).result()
+            work = self._shard.carry_out(piece, tell, brake)
+            ending = asyncio.run_coroutine_threadsafe(work, loop)
+            ending.add_done_callback(lambda _: nearly.set())
+            nearly.wait()
+            secede()
+            ending.result()
         finally:
             del self._brakes[piece.number]
         return told

@@ -197,7 +197,7 @@ class Dealer:
         sizes = await self.on_threads(file_size, some_of(stream))
         most = min(self._size.count, fitting(sizes, self._shards.bytes))
         if stream.is_exhausted:
-            most = min(most, -(-stream.pending // self._shards.places))
+            most = min(most, self._size.at_the_end(stream.pending, self._shards.places))
         tasks = stream.take(most)  # by now some may have been dropped
         stream.claimed()
         self._streams.rotate(-1)

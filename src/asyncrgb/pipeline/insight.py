@@ -91,7 +91,10 @@ class Insight:
                 f"{self.worker_share:.0%} of the time"
             )
         if self.loop_share >= _BUSY:
-            return f"the event loop: it was busy {self.loop_share:.0%} of the time"
+            return (
+                f"the event loop: it was busy {self.loop_share:.0%} of the time; raise --shards, "
+                "which have one each"
+            )
         return self._held_up() or (
             f"none in particular: the workers were busy {self.worker_share:.0%} of the time, "
             f"the event loop {self.loop_share:.0%}"

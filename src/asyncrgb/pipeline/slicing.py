@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.slices import Results
     from asyncrgb.pipeline.stream import FileTask, Stream
 
-_FIRST: Final = 16  # jobs: enough to see how long they take
+_FIRST: Final = 64  # jobs: enough to see how long they take
 _MOST: Final = 4096
 _GROWTH: Final = 4
 _LONG: Final = 2  # times as long as it should take
 _PARTS: Final = 8
 _LOOKED_AT: Final = 4
+_LEAST: Final = 16  # part of the usual time that the last slices take: a slice has its price
 _CHANCES: Final = 2  # anything may die once, of something else
 _CRASHED: Final = (
     "each process that had to do with this image died (a crash, or the system was out of memory): "
@@ -55,6 +56,10 @@ class Size:
     def __init__(self, seconds: float) -> None:
         self.count = _FIRST
         self._seconds = seconds
+
+    def at_the_end(self, jobs: int, places: int) -> int:
+        """Tell how many jobs make a slice when there are only so many left."""
+        return max(-(-jobs // places), self.count // _LEAST)
 
     def learn(self, jobs: int, took: float, *, first: bool) -> None:
         """Take note of how long a slice took; the first ones wait for workers to start."""
