@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import asyncrgb
-from asyncrgb import Limits, OptionsError, RenderOptions
+from asyncrgb import Limits, OptionsError, RenderOptions, render
 from asyncrgb.cli import main
 from asyncrgb.pipeline.objects import ranges
 from asyncrgb.pipeline.objects.location import located
@@ -258,3 +258,15 @@ def test_commands_for_files_of_this_machine_say_so(capsys: pytest.CaptureFixture
 def command(*arguments: str) -> None:
     with pytest.raises(SystemExit):
         main(arguments)
+
+
+@pytest.mark.parametrize("shared", [["--shards", "2"], ["--dask", "local"]])
+def test_work_that_is_shared_goes_from_bucket_to_bucket(
+    store: Store, chip: bytes, shared: list[str]
+) -> None:
+    command = [sys.executable, "-m", "asyncrgb", "s3://data/in", "s3://results/out", *shared]
+    for said in ("20 converted, 0 up to date", "0 converted, 20 up to date"):
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (ended.returncode, said in ended.stdout) == (0, True), ended.stderr
+    assert set(written(store).values()) == {render(chip)}
+    assert len(written(store)) == 20
