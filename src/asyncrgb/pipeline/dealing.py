@@ -14,20 +14,20 @@ import asyncio
 from collections import deque
 from functools import partial
 from time import monotonic, thread_time
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.background import Background
 from asyncrgb.pipeline.figures import insight_between, together
 from asyncrgb.pipeline.flow import Flow
-from asyncrgb.pipeline.means import Threads
+from asyncrgb.pipeline.means import OnThreads, Threads
 from asyncrgb.pipeline.outcomes import Counters
 from asyncrgb.pipeline.places import Places
 from asyncrgb.pipeline.slices import SliceLostError
 from asyncrgb.pipeline.slicing import Dealt, Size, file_size, fitting, some_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.figures import Figures
@@ -36,14 +36,11 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.storage import Files
     from asyncrgb.pipeline.stream import Stream
 
-_A = TypeVar("_A")
-_T = TypeVar("_T")
-_P = ParamSpec("_P")
 
 _ENOUGH: Final = 2048  # jobs in line for each place
 
 
-class Dealer:
+class Dealer(OnThreads):
     """Deals the jobs of streams to shards; an ``Engine``.
 
     Args:
@@ -111,31 +108,6 @@ class Dealer:
             raise self._broken
         self._flow = self._flow or Flow(self.options, self._limits)
         return await self._flow.render(data, options)
-
-    async def on_thread(
-        self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        """Run blocking work on the thread for fast storage, or, with URLs about, on any.
-
-        Raises:
-            AsyncRgbError: the Converter has been closed.
-
-        """
-        work = partial(function, *args, **kwargs)
-        threads = self._threads.many if self.places.far else self._threads.one
-        try:
-            return await asyncio.get_running_loop().run_in_executor(threads, work)
-        except RuntimeError:  # the threads have ended
-            if self._broken is not None:
-                raise self._broken from None
-            raise
-
-    async def on_threads(self, function: Callable[[_A], _T], items: Iterable[_A]) -> list[_T]:
-        """Run blocking work on many threads at once: for storage that makes it wait."""
-        loop, threads = asyncio.get_running_loop(), self._threads.many
-        return await asyncio.gather(
-            *(loop.run_in_executor(threads, function, each) for each in items)
-        )
 
     def counters(self) -> Counters:
         """Count what is where; what is being done in shards counts as being written."""

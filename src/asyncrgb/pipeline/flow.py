@@ -9,9 +9,8 @@ images from memory go past all that, with as many batches of their own.
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.imaging.reading.refusals import OversizedError
@@ -19,7 +18,7 @@ from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
 from asyncrgb.pipeline.events import Herald, MemoryReduced
 from asyncrgb.pipeline.journal import Journal
-from asyncrgb.pipeline.means import Means, Threads
+from asyncrgb.pipeline.means import Means, OnThreads, Threads
 from asyncrgb.pipeline.meter import Meter
 from asyncrgb.pipeline.outcomes import Counters, Failed, Measured
 from asyncrgb.pipeline.parts import Done
@@ -38,7 +37,7 @@ from asyncrgb.pipeline.worker import Counted, Rich
 from asyncrgb.pipeline.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from asyncrgb.options import Limits, RenderOptions
@@ -49,15 +48,11 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.worker import Rendered
 
 
-_A = TypeVar("_A")
-_T = TypeVar("_T")
-_P = ParamSpec("_P")
-
 _GRACE: Final = 2.0
 _LINE: Final = 64  # scenes that wait for their turn, while readers look for others to go on with
 
 
-class Flow:
+class Flow(OnThreads):
     """The three stages, joined, with all they need. Lives in one event loop.
 
     Blocking work runs on threads of its own: the loop's default executor is left to the
@@ -183,30 +178,6 @@ class Flow:
             return await upload.picture
         finally:
             self._uploads.discard(upload)
-
-    async def on_thread(
-        self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        """Run blocking work on the thread for fast storage, or, with URLs about, on any.
-
-        Raises:
-            AsyncRgbError: the Converter has been closed.
-
-        """
-        work = partial(function, *args, **kwargs)
-        threads = self._threads.many if self.places.far else self._threads.one
-        try:
-            return await asyncio.get_running_loop().run_in_executor(threads, work)
-        except RuntimeError:  # the threads have ended
-            self._check()
-            raise
-
-    async def on_threads(self, function: Callable[[_A], _T], items: Iterable[_A]) -> list[_T]:
-        """Run blocking work on many threads at once: for storage that makes it wait."""
-        loop, threads = asyncio.get_running_loop(), self._threads.many
-        return await asyncio.gather(
-            *(loop.run_in_executor(threads, function, each) for each in items)
-        )
 
     async def aclose(self) -> None:
         """Drop what is under way, end the workers, free the memory."""
