@@ -62,8 +62,7 @@ class Stores:
         """Give the store of a URL, and what is meant in it.
 
         Raises:
-            OptionsError: the URL names no bucket.
-            OptionsError: the store cannot be opened.
+            OptionsError: the URL names no bucket, or the store cannot be opened.
 
         """
         location = located(url)
