@@ -120,6 +120,17 @@ def test_a_second_run_finds_all_up_to_date_unless_it_is_forced(
     assert isinstance(second.outcomes[0], UpToDate)
 
 
+def test_each_shard_is_known_as_a_run_of_its_own(run: Run, data: Path, tmp_path: Path) -> None:
+    """Temporary files bear the name of their process: who finds some has to know if it lives."""
+    runs: set[str] = set()
+    see = lambda _: runs.update(os.listdir(tmp_path / ".asyncrgb-runs"))  # noqa: E731 - in short
+    run(asyncrgb.convert(data, tmp_path, limits=TWO, on_outcome=see))
+
+    pids = {int(name.partition("-")[0]) for name in runs}
+    assert len(pids) == len(runs) == 3
+    assert os.getpid() in pids
+
+
 def test_percentiles_of_a_dataset_merge(run: Run, data: Path, tmp_path: Path) -> None:
     run(asyncrgb.convert(data, tmp_path / "plain", DATASET, limits=PLAIN))
     run(asyncrgb.convert(data, tmp_path / "two", DATASET, limits=TWO))

@@ -53,6 +53,8 @@ def cluster(address: str | None, limits: Limits, *, quiet: bool) -> Iterator[Cli
     _check_dask()
     from distributed import Client  # noqa: PLC0415 - a second that nobody else needs
 
+    # What goes wrong with it comes out as errors; its own tracebacks would come on top.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         try:
             where = address if address != LOCAL else _local(stack, limits)
@@ -108,4 +110,5 @@ def _local(stack: ExitStack, limits: Limits) -> str:
 
 def _about(client: Client, seconds: float) -> str:
     count = len(client.scheduler_info(n_workers=-1)["workers"])
-    return f"a Dask cluster of {count} workers, at hand after {seconds:.2f} s"
+    workers = "1 worker" if count == 1 else f"{count} workers"
+    return f"a Dask cluster of {workers}, at hand after {seconds:.2f} s"

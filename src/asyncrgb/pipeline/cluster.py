@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from distributed import KilledWorker
 
-from asyncrgb.errors import OptionsError
+from asyncrgb.errors import AsyncRgbError, OptionsError
 from asyncrgb.pipeline import cluster_worker
 from asyncrgb.pipeline.cluster_worker import Pipeline, Reach, Setup
 from asyncrgb.pipeline.files import make_folder
@@ -38,6 +38,10 @@ _BYTES: Final = 256 * 2**20
 _THREADS: Final = 64
 _WORKERS_SECONDS: Final = 30
 _CLOSING_SECONDS: Final = 5.0
+_DROPPED: Final = (
+    "the Dask cluster has dropped what it was given: its scheduler has ended or was restarted; run "
+    "the same again when there is one, it goes on from here"
+)
 _PREFIX: Final = ".asyncrgb-reach-"
 
 
@@ -111,10 +115,12 @@ class ClusterShards:
                 take(results)
         except KilledWorker:
             raise SliceLostError from None
-        except (CancelledError, asyncio.CancelledError):
+        except (CancelledError, asyncio.CancelledError) as error:
             task = asyncio.current_task()
-            if piece.number not in self._stopping or (task is not None and task.cancelling()):
+            if task is not None and task.cancelling():
                 raise
+            if piece.number not in self._stopping:
+                raise AsyncRgbError(_DROPPED) from error
         finally:
             del self._futures[piece.number]
 
