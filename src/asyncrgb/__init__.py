@@ -43,8 +43,8 @@ if TYPE_CHECKING:
         WorkersReplaced,
         WorkersStarted,
     )
-    from asyncrgb.pipeline.fetching import fetch
-    from asyncrgb.pipeline.insight import Insight
+    from asyncrgb.pipeline.folders.plan import count_sources
+    from asyncrgb.pipeline.meters.insight import Insight
     from asyncrgb.pipeline.outcomes import (
         Converted,
         Counters,
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
         Trace,
         UpToDate,
     )
-    from asyncrgb.pipeline.plan import count_sources
-    from asyncrgb.pipeline.pool import SerialExecutor
+    from asyncrgb.pipeline.storage.fetching import fetch
+    from asyncrgb.pipeline.workers.pool import SerialExecutor
     from asyncrgb.sample import write_samples
     from asyncrgb.sample.scene import write_scene
     from asyncrgb.sensors import COMPOSITES, SENSORS, Sensor

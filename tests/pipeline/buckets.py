@@ -10,7 +10,7 @@ import pytest
 
 import asyncrgb
 from asyncrgb import SerialExecutor
-from asyncrgb.pipeline.objects import stores
+from asyncrgb.pipeline.storage.objects import stores
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 

@@ -13,7 +13,9 @@ import uvloop
 
 # Each test starts workers of its own; what they import is loaded once for all of them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-multiprocessing.set_forkserver_preload(["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"])
+multiprocessing.set_forkserver_preload(
+    ["asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip"]
+)
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 

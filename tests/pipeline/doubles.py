@@ -12,9 +12,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from asyncrgb import SerialExecutor
-from asyncrgb.pipeline.arena import Arena, Extent
-from asyncrgb.pipeline.storage import LocalFiles
-from asyncrgb.pipeline.worker import Answer, Order, Rich, TooLarge
+from asyncrgb.pipeline.memory.arena import Arena, Extent
+from asyncrgb.pipeline.storage.storage import LocalFiles
+from asyncrgb.pipeline.workers.worker import Answer, Order, Rich, TooLarge
 
 
 class FakeStorage(LocalFiles):

@@ -32,7 +32,7 @@ from asyncrgb import (
     WorkersReplaced,
     WorkersStarted,
 )
-from asyncrgb.pipeline.processes import Processes
+from asyncrgb.pipeline.workers.processes import Processes
 from tests.pipeline.conftest import Run
 from tests.pipeline.faults import die_once, faulty
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOCAL: Final = "local"
 _CONNECT_SECONDS: Final = 10
-_PRELOADED: Final = ["asyncrgb.pipeline.cluster_worker", "asyncrgb.imaging.chip"]
+_PRELOADED: Final = ["asyncrgb.pipeline.shards.cluster_worker", "asyncrgb.imaging.chip"]
 # What watches over idle workers, and over tasks from a millisecond on, takes a tenth of two
 # processors: 20 to 100 times a second in each process.
 _CALM: Final = {

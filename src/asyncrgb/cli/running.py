@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 _WRITE_SECONDS: Final = 0.2
 _PAUSE: Final = 0.002
-_WORKERS: Final = ["asyncrgb.pipeline.worker", "asyncrgb.imaging.chip"]
+_WORKERS: Final = ["asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip"]
 
 
 class Setting(NamedTuple):
@@ -161,7 +161,7 @@ def _start_fork_server(limits: Limits) -> int | None:
         return None
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
 
-    shards = ["asyncrgb.pipeline.shard_process"] if limits.shards > 1 else _WORKERS
+    shards = ["asyncrgb.pipeline.shards.shard_process"] if limits.shards > 1 else _WORKERS
     multiprocessing.set_forkserver_preload(shards)
     with held_back():
         resource_tracker.ensure_running()  # which lets some signals through when it is done

@@ -12,14 +12,14 @@ from asyncrgb.errors import AsyncRgbError
 from asyncrgb.options import Limits, RenderOptions
 from asyncrgb.pipeline.calls import Calls
 from asyncrgb.pipeline.flow import Flow
-from asyncrgb.pipeline.folder import Terms, convert_folder
-from asyncrgb.pipeline.measuring import measure_folder
+from asyncrgb.pipeline.folders.folder import Terms, convert_folder
+from asyncrgb.pipeline.folders.measuring import measure_folder
 from asyncrgb.pipeline.outcomes import Counters, Job
-from asyncrgb.pipeline.process import leave_if_starting
 from asyncrgb.pipeline.run import running, slices
-from asyncrgb.pipeline.storage import LocalFiles
+from asyncrgb.pipeline.storage.storage import LocalFiles
 from asyncrgb.pipeline.stream import Stream
-from asyncrgb.pipeline.timing import Timed
+from asyncrgb.pipeline.workers.process import leave_if_starting
+from asyncrgb.pipeline.workers.timing import Timed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.events import Event
-    from asyncrgb.pipeline.folder import OnError
+    from asyncrgb.pipeline.folders.folder import OnError
+    from asyncrgb.pipeline.folders.plan import Layout
     from asyncrgb.pipeline.outcomes import Outcome, Report
-    from asyncrgb.pipeline.plan import Layout
 
 
 class Converter:
@@ -309,7 +309,7 @@ class Converter:
 
     def _engine(self) -> Engine:
         if self._limits.shards > 1 or self._cluster is not None:
-            from asyncrgb.pipeline.sharing import shared  # noqa: PLC0415 - few ask for it
+            from asyncrgb.pipeline.shards.sharing import shared  # noqa: PLC0415 - few ask for it
 
             given = self._options, self._limits, self._executor, self._cluster
             return shared(*given, fsync=self._fsync, hook=self._on_event)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.pipeline.events import Event
-    from asyncrgb.pipeline.folder import OnError
+    from asyncrgb.pipeline.folders.folder import OnError
+    from asyncrgb.pipeline.folders.plan import Layout
     from asyncrgb.pipeline.outcomes import Outcome, Report
-    from asyncrgb.pipeline.plan import Layout
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

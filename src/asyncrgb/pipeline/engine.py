@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.insight import Insight
+    from asyncrgb.pipeline.meters.insight import Insight
     from asyncrgb.pipeline.outcomes import Counters
-    from asyncrgb.pipeline.places import Places
+    from asyncrgb.pipeline.storage.places import Places
     from asyncrgb.pipeline.stream import Stream
 
 _A = TypeVar("_A")

@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.imaging.reading.refusals import OversizedError
-from asyncrgb.pipeline.arena import Arena
 from asyncrgb.pipeline.background import Background
+from asyncrgb.pipeline.crews.strength import Demand
 from asyncrgb.pipeline.events import Herald, MemoryReduced
-from asyncrgb.pipeline.journal import Journal
 from asyncrgb.pipeline.means import Means, OnThreads, Threads
-from asyncrgb.pipeline.meter import Meter
+from asyncrgb.pipeline.memory.arena import Arena
+from asyncrgb.pipeline.memory.room import Room
+from asyncrgb.pipeline.meters.meter import Meter
 from asyncrgb.pipeline.outcomes import Counters, Failed, Measured
-from asyncrgb.pipeline.parts import Done
-from asyncrgb.pipeline.places import Places
-from asyncrgb.pipeline.pool import Pool
 from asyncrgb.pipeline.reading import Reading
 from asyncrgb.pipeline.rendering import Rendering
-from asyncrgb.pipeline.room import Room
-from asyncrgb.pipeline.scenes import Scenes
-from asyncrgb.pipeline.staff import Staff
+from asyncrgb.pipeline.scenes.scenes import Scenes
+from asyncrgb.pipeline.storage.places import Places
 from asyncrgb.pipeline.stream import FileTask
-from asyncrgb.pipeline.strength import Demand
 from asyncrgb.pipeline.task import PartTask, Upload
-from asyncrgb.pipeline.timing import Clocked
-from asyncrgb.pipeline.worker import Counted, Rich
+from asyncrgb.pipeline.workers.journal import Journal
+from asyncrgb.pipeline.workers.parts import Done
+from asyncrgb.pipeline.workers.pool import Pool
+from asyncrgb.pipeline.workers.staff import Staff
+from asyncrgb.pipeline.workers.timing import Clocked
+from asyncrgb.pipeline.workers.worker import Counted, Rich
 from asyncrgb.pipeline.writing import Writing
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
     from asyncrgb.options import Limits, RenderOptions
     from asyncrgb.pipeline.events import Event
-    from asyncrgb.pipeline.storage import Files
+    from asyncrgb.pipeline.storage.storage import Files
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import Task
-    from asyncrgb.pipeline.worker import Rendered
+    from asyncrgb.pipeline.workers.worker import Rendered
 
 
 _GRACE: Final = 2.0

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from asyncrgb.pipeline.arena import Arena
     from asyncrgb.pipeline.background import Background
-    from asyncrgb.pipeline.places import Places
+    from asyncrgb.pipeline.memory.arena import Arena
+    from asyncrgb.pipeline.storage.places import Places
 
 _A = TypeVar("_A")
 _T = TypeVar("_T")

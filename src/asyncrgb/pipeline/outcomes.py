@@ -11,7 +11,7 @@ from asyncrgb.exposure import advice
 if TYPE_CHECKING:
     from asyncrgb.exposure import Exposure
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.insight import Insight
+    from asyncrgb.pipeline.meters.insight import Insight
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,22 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from asyncrgb.imaging.reading.refusals import OversizedError
-from asyncrgb.pipeline.crew import Crew
-from asyncrgb.pipeline.crews import Crews
-from asyncrgb.pipeline.files import bare
-from asyncrgb.pipeline.lines import Line
+from asyncrgb.pipeline.crews.crew import Crew
+from asyncrgb.pipeline.crews.crews import Crews
+from asyncrgb.pipeline.crews.lines import Line
+from asyncrgb.pipeline.crews.task_crew import TaskCrew
 from asyncrgb.pipeline.outcomes import Failed, StampedJob
+from asyncrgb.pipeline.storage.files import bare
 from asyncrgb.pipeline.stream import FILES, OBJECTS
-from asyncrgb.pipeline.task_crew import TaskCrew
 from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.pipeline.arena import Extent
+    from asyncrgb.pipeline.crews.strength import Demand
     from asyncrgb.pipeline.means import Means
+    from asyncrgb.pipeline.memory.arena import Extent
     from asyncrgb.pipeline.stream import FileTask, Stream
-    from asyncrgb.pipeline.strength import Demand
 
 
 class Reading:

@@ -11,23 +11,23 @@ from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from asyncrgb.errors import AsyncRgbError
-from asyncrgb.pipeline.enlarging import Enlarging
-from asyncrgb.pipeline.level import Work
-from asyncrgb.pipeline.pace import Pace
-from asyncrgb.pipeline.recovery import take_stock
-from asyncrgb.pipeline.strength import Demand
-from asyncrgb.pipeline.worker import Order, TooLarge
+from asyncrgb.pipeline.crews.level import Work
+from asyncrgb.pipeline.crews.strength import Demand
+from asyncrgb.pipeline.workers.enlarging import Enlarging
+from asyncrgb.pipeline.workers.pace import Pace
+from asyncrgb.pipeline.workers.recovery import take_stock
+from asyncrgb.pipeline.workers.worker import Order, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from asyncrgb.options import Limits, RenderOptions
-    from asyncrgb.pipeline.journal import Journal
     from asyncrgb.pipeline.means import Means
-    from asyncrgb.pipeline.recovery import Aftermath
-    from asyncrgb.pipeline.staff import Staff
     from asyncrgb.pipeline.task import Task
-    from asyncrgb.pipeline.worker import Answer, Piece, Rendered
+    from asyncrgb.pipeline.workers.journal import Journal
+    from asyncrgb.pipeline.workers.recovery import Aftermath
+    from asyncrgb.pipeline.workers.staff import Staff
+    from asyncrgb.pipeline.workers.worker import Answer, Piece, Rendered
 
 
 class Batch(NamedTuple):

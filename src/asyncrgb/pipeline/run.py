@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from asyncrgb.pipeline.engine import Engine
+    from asyncrgb.pipeline.folders.plan import Planned
     from asyncrgb.pipeline.outcomes import Job
-    from asyncrgb.pipeline.plan import Planned
     from asyncrgb.pipeline.stream import Stream
 
 _PLAN_SLICE: Final = 256

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Trace
 from asyncrgb.pipeline.task import Task
-from asyncrgb.pipeline.timing import Clocked, Timed
-from asyncrgb.pipeline.worker import Rich
+from asyncrgb.pipeline.workers.timing import Clocked, Timed
+from asyncrgb.pipeline.workers.worker import Rich
 from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from asyncrgb.exposure import Exposure
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.options import RenderOptions
+    from asyncrgb.pipeline.folders.plan import Planned
     from asyncrgb.pipeline.outcomes import Outcome
-    from asyncrgb.pipeline.plan import Planned
-    from asyncrgb.pipeline.timing import Picture
-    from asyncrgb.pipeline.worker import Measure
+    from asyncrgb.pipeline.workers.timing import Picture
+    from asyncrgb.pipeline.workers.worker import Measure
 
 
 # The lines of a stream: its jobs by what their sources are.

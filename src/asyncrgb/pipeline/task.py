@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.arena import Extent
-    from asyncrgb.pipeline.parts import Done, Errand
-    from asyncrgb.pipeline.worker import Action
+    from asyncrgb.pipeline.memory.arena import Extent
+    from asyncrgb.pipeline.workers.parts import Done, Errand
+    from asyncrgb.pipeline.workers.worker import Action
 
 
 class Task(ABC):

@@ -9,13 +9,13 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.pipeline.crew import Crew
-from asyncrgb.pipeline.crews import Crews
-from asyncrgb.pipeline.files import bare
+from asyncrgb.pipeline.crews.crew import Crew
+from asyncrgb.pipeline.crews.crews import Crews
+from asyncrgb.pipeline.crews.strength import Demand
+from asyncrgb.pipeline.crews.task_crew import TaskCrew
+from asyncrgb.pipeline.folders.plan import worldfile_path
 from asyncrgb.pipeline.outcomes import Converted, Failed
-from asyncrgb.pipeline.plan import worldfile_path
-from asyncrgb.pipeline.strength import Demand
-from asyncrgb.pipeline.task_crew import TaskCrew
+from asyncrgb.pipeline.storage.files import bare
 from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:

@@ -106,7 +106,7 @@ def test_who_joins_needs_no_numpy() -> None:
     """Nor does all else that the process does which hands out the parts of scenes."""
     code = (
         "import sys, asyncrgb.imaging.writing.joining, asyncrgb.imaging.parts, "
-        "asyncrgb.pipeline.scenes; print({'numpy', 'isal', 'tifffile'} & sys.modules.keys())"
+        "asyncrgb.pipeline.scenes.scenes; print({'numpy', 'isal', 'tifffile'} & sys.modules.keys())"
     )
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,0 +1,1 @@
+"""How many readers and writers there are, and how they work."""

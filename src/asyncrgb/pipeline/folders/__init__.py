@@ -1,0 +1,1 @@
+"""A whole folder: planned, skipped where it is fresh, measured, converted."""

@@ -1,0 +1,1 @@
+"""Where sources come from and results go to: files, and objects in stores."""

@@ -1,0 +1,1 @@
+"""Who renders: processes of our own, or an executor that was given."""

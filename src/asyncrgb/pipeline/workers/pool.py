@@ -1,0 +1,189 @@
+"""Who renders: processes of our own, which are replaced when they die, or an executor."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+from concurrent.futures import BrokenExecutor, Executor, Future
+from itertools import count
+from threading import Lock
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from asyncrgb import machine
+from asyncrgb.errors import AsyncRgbError, OptionsError, WorkerCrashError
+from asyncrgb.pipeline.workers import far, worker
+from asyncrgb.pipeline.workers.processes import GRACE, Processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncrgb.options import Limits
+
+_DIED: Final = (
+    "a worker of the executor died while it rendered this image (a crash of its decoder, or the "
+    "system was out of memory): check the file, or leave it out"
+)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+logger = logging.getLogger("asyncrgb")
+
+
+class SerialExecutor(Executor):
+    """Runs each call at once, in the thread that submits it: for debugging and comparison."""
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Call ``fn`` and return its finished future."""
+        future: Future[_T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - a future carries whatever was raised
+            future.set_exception(error)
+        return future
+
+
+class Pool:
+    """Workers that render batches: processes of our own, or an executor that was given.
+
+    An executor that was given is never closed or replaced.
+
+    Args:
+        executor: that was given.
+        limits: how many workers, and what bounds them.
+
+    Attributes:
+        size: number of workers.
+        starts: how often they have been started.
+        exits: exit codes of the processes that were stopped last.
+
+    Raises:
+        OptionsError: there is a timeout, which takes processes of our own.
+
+    """
+
+    def __init__(self, executor: Executor | None, limits: Limits) -> None:
+        if executor is not None and limits.timeout is not None:
+            raise OptionsError(
+                "timeout: only worker processes of asyncrgb's own can be ended in the middle "
+                "of an image: leave out the timeout, or the executor (--executor process)"
+            )
+        self.size = limits.worker_count
+        self.starts = 0
+        self.exits: dict[int, int] = {}
+        self._limits = limits
+        self._given = executor
+        self._own: Processes | None = None
+        self._pickled: tuple[object, bytes] = None, b""
+        self._numbers = count(1)
+        self._far = False  # the workers have no memory in common with this process
+        self._closed = False
+        self._changing = Lock()
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether broken workers can be replaced."""
+        return self._given is None
+
+    def start(self) -> None:
+        """Start our own workers, and wait for the first; not for the event loop.
+
+        Raises:
+            BrokenExecutor: they die as they start, or the pool has been closed.
+            OSError, EOFError: they cannot be started.
+
+        """
+        self.starts += 1
+        if self._given is None:
+            self.stop()
+            with self._changing:
+                if self._closed:
+                    raise BrokenExecutor("the pool has been closed")
+                own = self._own = Processes(self.size, self._memory(), self._limits.memory)
+            own.start()
+
+    def packed(self, part: _T) -> _T | bytes:
+        """Give a part of an order as it travels: pickled if to a process of our own."""
+        if self._given is not None:
+            return part
+        if self._pickled[0] is not part:  # mostly it is that of the batch before
+            self._pickled = part, pickle.dumps(part)
+        return self._pickled[1]
+
+    async def render(self, order: worker.Order) -> list[worker.Answer]:
+        """Have one worker render a batch, wherever it is.
+
+        Raises:
+            BrokenExecutor: a worker died meanwhile, this one or another; or the executor has
+                dropped the batch.
+            WorkerCrashError: a worker died of it or with it, and the executor gave it to another.
+            AsyncRgbError: our own workers have no memory in common with this process, and a
+                timeout, which takes that.
+
+        """
+        if not self._far:
+            answers = await self._run(order)
+            if isinstance(answers, list):
+                return answers
+            if isinstance(answers, worker.Repeated):
+                raise WorkerCrashError(_DIED)
+            self._send_images(answers)
+        answers = await self._run(far.enclosed(order))
+        assert isinstance(answers, worker.Brought)  # noqa: S101 - as it was sent
+        return far.unpacked(order, answers)
+
+    async def _run(self, order: worker.Order) -> list[worker.Answer] | worker.Unusual:
+        if self._given is None:
+            if self._own is None:
+                raise BrokenExecutor("there are no workers")
+            return await _submitted(self._own.executor, order)
+        return await _submitted(self._given, order._replace(number=next(self._numbers)))
+
+    def _send_images(self, answer: worker.Unusual) -> None:
+        """Send images through the executor from now on: at least one worker cannot reach them."""
+        assert isinstance(answer, worker.Far)  # noqa: S101 - nothing was sent that comes back
+        if self._limits.timeout is not None:
+            raise AsyncRgbError(
+                "timeout: it takes memory that the workers have in common with this process, "
+                f"and there is none here ({answer.reason}): leave out the timeout"
+            )
+        if not self._far:
+            self._far = True
+            logger.warning(
+                "images are sent through the executor, which is slower: its workers have no "
+                "memory in common with this process (%s)",
+                answer.reason,
+            )
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """End our own workers, and wait until they are gone; not for the event loop."""
+        with self._changing:
+            own, self._own = self._own, None
+        if own is not None:
+            self.exits = own.stop(0 if at_once else GRACE)
+
+    def close(self, *, at_once: bool) -> None:
+        """End our own workers for good; not for the event loop."""
+        with self._changing:
+            self._closed = True
+        self.stop(at_once=at_once)
+
+    def _memory(self) -> int | None:
+        """Tell how much a worker may allocate; None: any amount."""
+        if self._limits.worker_memory is None:
+            return machine.memory() // self.size
+        return self._limits.worker_memory or None
+
+
+async def _submitted(
+    executor: Executor, order: worker.Order
+) -> list[worker.Answer] | worker.Unusual:
+    future = asyncio.get_running_loop().run_in_executor(executor, worker.render_batch, order)
+    try:
+        return await future
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise BrokenExecutor("the executor has been shut down, or dropped its work") from None
