@@ -133,13 +133,13 @@ _HOMES = {
     "pipeline.events": (
         "Event MemoryReduced SceneAdvanced WorkersFailed WorkersReplaced WorkersStarted"
     ),
-    "pipeline.fetching": "fetch",
-    "pipeline.insight": "Insight",
+    "pipeline.storage.fetching": "fetch",
+    "pipeline.meters.insight": "Insight",
     "pipeline.outcomes": (
         "Converted Counters Failed Job Measured Outcome Pending Report Trace UpToDate"
     ),
-    "pipeline.plan": "count_sources",
-    "pipeline.pool": "SerialExecutor",
+    "pipeline.folders.plan": "count_sources",
+    "pipeline.workers.pool": "SerialExecutor",
     "imaging.chip": "render",
     "sample": "write_samples",
     "sample.scene": "write_scene",
