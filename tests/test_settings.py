@@ -27,6 +27,7 @@ max_bands = 0
 max_expansion = 99
 timeout = 2.5
 worker_memory = 67108864
+shards = 2
 """
 
 
@@ -48,6 +49,7 @@ def test_every_limit_can_be_given(tmp_path: Path) -> None:
         max_expansion=99,
         timeout=2.5,
         worker_memory=2**26,
+        shards=2,
     )
     assert Limits.from_file(written(tmp_path, ALL)) == expected
     assert set(tomllib.loads(ALL)["limits"]) == {each.name for each in fields(Limits)}

@@ -26,6 +26,7 @@ from asyncrgb.pipeline.workers import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext, ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
 
@@ -73,7 +74,6 @@ class Processes:
         self._ending = Lock()
         self._exits: dict[int, int] | None = None
         self._stopping = Event()
-        self._hanging_up = Lock()
         self._watch = Thread(target=self._look_out, name="asyncrgb-watch", daemon=True)
 
     def start(self) -> None:
@@ -162,8 +162,21 @@ class Processes:
         answers = getattr(self.executor, "_result_queue", None)
         for end in (getattr(orders, "_reader", None), getattr(answers, "_writer", None)):
             if end is not None:
-                with suppress(OSError), self._hanging_up:  # closed twice at once, it fails once
-                    end.close()
+                with suppress(OSError):  # it is closed
+                    _end(end)
+
+
+def _end(end: Connection) -> None:
+    """End a pipe on this side, and leave what stands for it to its owner to close.
+
+    The executor may be closing it at this very moment. Closed by both, it would fail there, or
+    take the descriptor of something else along.
+    """
+    if os.name == "nt":
+        end.close()
+        return
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        os.dup2(nothing.fileno(), end.fileno(), inheritable=False)
 
 
 def safe_context() -> ForkServerContext | SpawnContext:
