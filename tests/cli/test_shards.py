@@ -96,6 +96,7 @@ def test_shards_leave_when_whoever_started_them_is_killed(data: Path, tmp_path: 
     assert not list(tmp_path.rglob(".asyncrgb-*"))
 
 
+@pytest.mark.alone
 def test_a_shard_that_is_killed_costs_nothing(data: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     with running(data, tmp_path / "out", *TWO, "--report", report) as run:

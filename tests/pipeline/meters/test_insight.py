@@ -127,6 +127,7 @@ class Bench:
         return insight
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("seconds", "limits", "cause"),
     [

@@ -204,6 +204,10 @@ class Dealer(OnThreads):
         self._news.set()
 
 
+def _moment(figures: Figures) -> float:
+    return figures.moment
+
+
 class CommonMeter:
     """The meters of all shards, as far as they have told."""
 
@@ -212,9 +216,10 @@ class CommonMeter:
         self._last: dict[str, Figures] = {}
 
     def take(self, passage: Passage) -> None:
-        """Take what the meter of a shard shows."""
-        self._first.setdefault(passage.shard, passage.before)
-        self._last[passage.shard] = passage.now
+        """Take what the meter of a shard shows; slices at once tell of it in any order."""
+        shard, before, now = passage
+        self._first[shard] = min(before, self._first.get(shard, before), key=_moment)
+        self._last[shard] = max(now, self._last.get(shard, now), key=_moment)
 
     def begin(self) -> Callable[[], Insight]:
         """Measure from now on; what this gives sums up."""
