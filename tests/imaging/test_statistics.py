@@ -542,11 +542,41 @@ def test_few_values_wait() -> None:
     for _ in range(200):
         total.add(pixels, (4, 3, 2))
 
-    kept = total.__dict__.values()
-    waiting = [rows for held in kept if isinstance(held, dict) for rows in held.values()]
-    arrays = [row for rows in waiting if isinstance(rows, list) for row in rows]
-    assert sum(row.size for row in arrays) <= 2**20
+    room = [vars(line)["_values"].size for line in vars(total)["_waiting"].values()]
+    assert len(room) == 3
+    assert 3 * 64 * 64 < sum(room) <= 2**20
     assert total.bands[4].count == 200 * 64 * 64
+
+
+def test_what_is_handed_over_is_the_same_however_often() -> None:
+    """A worker hands over batch by batch, of images that need not have the same bands."""
+    total, whole, ours = Statistics(), Statistics(), Statistics()
+    rng = np.random.default_rng(3)
+    for batch in range(6):
+        dtype, bands = ("u2", "f4")[batch == 4], ((1, 2, 3), (4,))[batch % 2]
+        for _ in range(batch):
+            pixels = rng.integers(0, 3000, (30, 20, len(bands))).astype(dtype)
+            ours.add(pixels, bands)
+            whole.add(pixels, bands)
+        taken = ours.handed_over()
+        assert taken.images == batch
+        assert set(taken.bands) == (set(bands) if batch else set())
+        total.merge(pickle.loads(pickle.dumps(taken)))  # noqa: S301 - our own
+
+    assert total.to_json() == whole.to_json()
+    assert (ours.images, ours.bands) == (0, {})
+
+
+@given(integer_arrays())
+@example(np.array([np.nan, 1.5, -2], "f4"))
+@example(np.array([np.nan], "f4"))
+def test_histograms_travel(values: NDArray[Any]) -> None:
+    sent = Histogram.of(values)
+    come = pickle.loads(pickle.dumps(sent))  # noqa: S301 - our own
+
+    assert come.to_dict() == sent.to_dict()
+    if come.tally is not None:
+        assert come.tally.counts.dtype == np.int64
 
 
 def test_what_is_pickled_is_counted_and_small() -> None:

@@ -90,6 +90,4 @@ class Recipe:
         return encode.encode(shown, file, level=level, quality=quality)
 
     def _read(self, data: memoryview, found: Layout) -> NDArray[Any]:
-        if found.start is None:
-            return tiff.image_of(data, found, self._limits).read(self._bands)
-        return tiff.plain(data, found, self._bands)
+        return tiff.bands_of(data, found, self._bands, self._limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -295,6 +296,34 @@ def test_the_command_starts_a_cluster_and_sums_up(data: Path, tmp_path: Path) ->
     check_folder(tmp_path / "out")
 
 
+def workers_below(pid: int) -> list[psutil.Process]:
+    """Give the processes of a local cluster that do the work: those with the most threads."""
+    family = psutil.Process(pid).children(recursive=True)
+    return [each for each in family if "spawn_main" in " ".join(each.cmdline())]
+
+
+def test_the_command_succeeds_though_a_worker_is_killed(tmp_path: Path) -> None:
+    data, out, report = tmp_path / "data", tmp_path / "out", tmp_path / "report"
+    asyncrgb.write_samples(data, CHIPS, seed=6)
+    slow = ("--workers", "2", "--dask", "local", "--compress-level", "9")
+    with subprocess.Popen(
+        command(data, out, *slow, "--report", report),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for(lambda: len(pictures(out)) > 5)
+        victim = workers_below(process.pid)[0]
+        victim.kill()
+        stdout, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
+    assert f"{CHIPS} converted, 0 up to date, 0 failed" in stdout
+    sources = [json.loads(line)["source"] for line in report.read_text().splitlines()]
+    assert len(sources) == len(set(sources)) == len(pictures(out)) == CHIPS
+
+
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "all"])
 def test_a_signal_cancels_the_tasks(
     group: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -316,5 +345,8 @@ def test_a_signal_cancels_the_tasks(
     assert process.returncode == 130
     assert "Traceback" not in stderr
     assert "interrupted" in stderr
-    assert f"{len(pictures(out))} converted" in stdout
+    # A busy machine may not hear of all pictures in time; the next run finds them there.
+    (said,) = re.findall(r"^(\d+) converted", stdout)
+    assert int(said) <= len(pictures(out)) < CHIPS - 1
+    assert all(picture.endswith(b"IEND\xaeB`\x82") for picture in pictures(out).values())
     wait_for(lambda: not any(each.is_running() for each in family))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.reading.layout import Layout
     from asyncrgb.options import Limits
 
-__all__ = ["Image", "find_image", "image_of", "plain"]
+__all__ = ["Image", "bands_of", "find_image", "image_of"]
 
 
 def find_image(data: memoryview, limits: Limits) -> Image:
@@ -54,6 +54,20 @@ def image_of(data: memoryview, found: Layout | None, limits: Limits) -> Image:
         return Image(found.form, data, partial(plain, data, found))
     refusals.check_all_present(found, len(data))
     return Image(found.form, data, partial(_ordinary, data, found))
+
+
+def bands_of(data: memoryview, found: Layout, bands: Sequence[int], limits: Limits) -> NDArray[Any]:
+    """Read bands of an image of which everything but its size is known to be allowed.
+
+    What is not compressed can be no larger than its file.
+
+    Raises:
+        DecodeError, LimitError: as ``find_image`` and ``Image.read``.
+
+    """
+    if found.start is None:
+        return image_of(data, found, limits).read(bands)
+    return plain(data, found, bands)
 
 
 def plain(data: memoryview, found: Layout, bands: Sequence[int]) -> NDArray[Any]:

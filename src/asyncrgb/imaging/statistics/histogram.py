@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from asyncrgb.imaging.statistics.record import checked
-from asyncrgb.imaging.statistics.tally import CUT_BITS, Tally, blocks, joined, tallied
+from asyncrgb.imaging.statistics.tally import (
+    CUT_BITS,
+    Tally,
+    blocks,
+    joined,
+    narrowed,
+    tallied,
+    widened,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,6 +83,14 @@ class Histogram:
         """Count the values of ``other`` as well."""
         self.tally = joined(self.tally, other.tally)
 
+    def __reduce__(self) -> tuple[Callable[[Tally | None], Histogram], tuple[Tally | None]]:
+        """Travel with counts that are no wider than they must be: most in a quarter of the bytes.
+
+        Workers send theirs batch by batch; where they go as they are, that is a tenth of all
+        their work.
+        """
+        return _arrived, (None if self.tally is None else narrowed(self.tally),)
+
     def percentiles(self, percents: Sequence[float]) -> tuple[float, ...]:
         """Give percentiles as ``numpy.percentile`` does: linear between neighbours.
 
@@ -123,6 +139,12 @@ class Histogram:
         histogram = cls()
         histogram.tally = checked(fields)
         return histogram
+
+
+def _arrived(tally: Tally | None) -> Histogram:
+    histogram = Histogram()
+    histogram.tally = None if tally is None else widened(tally)
+    return histogram
 
 
 # Percentiles: tally → values.

@@ -235,3 +235,17 @@ def _as_floats(tally: Tally) -> Tally:
     return tally._replace(
         floats=True, bits=0, minimum=minimum, maximum=maximum, first=first, counts=counts
     )
+
+
+# Travelling.
+
+
+def narrowed(tally: Tally) -> Tally:
+    """Give the counts in the smallest dtype that holds them, for the way to another process."""
+    counts: Any = tally.counts
+    return tally._replace(counts=counts.astype(np.min_scalar_type(int(counts.max()))))
+
+
+def widened(tally: Tally) -> Tally:
+    """Give the counts as they are counted."""
+    return tally._replace(counts=tally.counts.astype(np.int64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+from contextlib import suppress
 from functools import lru_cache
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from asyncrgb.options import Limits, RenderOptions
 
 
+_spare: list[Statistics] = []  # of this process: one for each of its batches at a time
 _looks = Looks()  # of this process, at how pictures come out: at the first of a batch at most
 
 
@@ -221,7 +223,9 @@ class _Batch:
         """Give the statistics of each stream to the last of its images that was counted."""
         last = {number: place for place, number in self._counted.items()}
         for number, place in last.items():
-            results[place] = Counted(self._statistics[number])
+            counted = self._statistics.pop(number)
+            results[place] = Counted(counted.handed_over())
+            _spare.append(counted)
 
     def _unpack(self, number: int) -> RenderOptions | Measure | Errand:
         action: Action = _read(self._sent[number])
@@ -271,7 +275,11 @@ class _Batch:
         from asyncrgb.imaging.measuring import measure  # noqa: PLC0415 - the same
         from asyncrgb.imaging.statistics import Statistics  # noqa: PLC0415 - the same
 
-        into = self._statistics.setdefault(action.number, Statistics())
+        into = self._statistics.get(action.number)
+        if into is None:
+            with suppress(IndexError):
+                into = _spare.pop()
+            into = self._statistics[action.number] = into or Statistics()
         measure(image, action.options, self.limits, into, every=action.every, most=self._most)
         self._counted[place] = action.number
         return Counted(None)
