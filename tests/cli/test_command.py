@@ -27,6 +27,7 @@ from PIL import Image
 
 import asyncrgb
 from asyncrgb import Limits, RenderOptions
+from asyncrgb.cli import main
 
 Done = subprocess.CompletedProcess[str]
 
@@ -36,11 +37,16 @@ def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("samples") / "data"
     asyncrgb.write_samples(folder, 30, seed=3)
     return folder
+
+
+@pytest.fixture
+def data(samples: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(samples, tmp_path / "data"))
 
 
 def test_the_reference_job(data: Path) -> None:
@@ -237,15 +243,34 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
 }
 
 
+# Found when workers are being started, which takes a process of its own.
+FOUND_LATE = {
+    "no tiffs",
+    "a file as destination",
+    "another format",
+    "two formats",
+    "a result in place of its source",
+    "TIFFs among TIFFs",
+    "a file above the destination",
+}
+
+
 @pytest.mark.parametrize("case", USAGE_ERRORS)
 def test_usage_errors_name_thing_and_remedy_before_anything_is_written(
-    case: str, data: Path
+    case: str, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """Most of them in this process: to start one for each takes half a minute."""
     (data.parent / "empty").mkdir()
     (data.parent / "taken").touch()
     before = sorted(data.parent.rglob("*"))
     arguments, message = USAGE_ERRORS[case]
-    done = asyncrgb_command(*arguments, cwd=data.parent)
+    if case in FOUND_LATE:
+        done = asyncrgb_command(*arguments, cwd=data.parent)
+    else:
+        monkeypatch.chdir(data.parent)
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        done = Done(arguments, int(end.value.code or 0), *capfd.readouterr())
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -133,6 +133,7 @@ def test_a_signal_that_comes_twice_at_once_is_one(large: Path, tmp_path: Path) -
     assert run.seconds > 1.5, "the second one was taken for impatience"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("gap", "most"), [(None, 3.5), (0.3, 1.5)], ids=["once", "twice"])
 def test_what_takes_longer_is_dropped(
     gap: float | None, most: float, large: Path, tmp_path: Path

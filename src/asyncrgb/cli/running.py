@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_WRITE_SECONDS: Final = 0.2
+_WRITE_SECONDS: Final = 1.0
 _PAUSE: Final = 0.002
 _WORKERS: Final = ["asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip"]
 

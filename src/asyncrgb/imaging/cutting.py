@@ -14,7 +14,7 @@ from asyncrgb.imaging.reading import sparse
 from asyncrgb.imaging.writing import pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from asyncrgb.imaging.subject import Subject
     from asyncrgb.imaging.writing.joining import Recipe
@@ -47,19 +47,28 @@ class Cutter(NamedTuple):
 
         """
         top, height = 0, self.subject.size[0]
+        heights, at = self._heights(), 0
         while top < height:
-            part = self._largest(top)
+            part, at = self._largest(top, heights, at)
             yield part
-            top = part.bottom
+            top, at = part.bottom, max(0, at - 1)
 
-    def _largest(self, top: int) -> Part:
-        """Find the part that begins at ``top`` which is as large as it should be, or else fits."""
+    def _largest(self, top: int, heights: Sequence[int], at: int) -> tuple[Part, int]:
+        """Find the part that begins at ``top`` which is as large as it should be, or else fits.
+
+        Args:
+            top: its first row.
+            heights: numbers of rows that it may have, the best first, then smaller ones.
+            at: the first of these to try: what was too large above is so here, as a rule, and to
+                look at ranges of a million strips takes a second.
+
+        """
         why = ""
-        for bottom in self._bottoms(top):
-            part = self._part(top, bottom)
+        for number in range(at, len(heights)):
+            part = self._part(top, self._with_segments(top, top + heights[number]))
             why = self._obstacle(part)
             if not why:
-                return part
+                return part, number
         raise LimitError(
             f"{why}, more than the {self.room} there is room for: give more --memory, or write "
             "the image in smaller pieces, as with gdal_translate -co TILED=YES"
@@ -92,16 +101,13 @@ class Cutter(NamedTuple):
             return f"one strip or tile has {segment} bytes of pixels"
         return ""
 
-    def _bottoms(self, top: int) -> Iterator[int]:
-        """Give where a part may end that begins at ``top``, the best first, then smaller ones."""
-        step, height = self._step(), self.subject.size[0]
-        rows = max(step, self._rows() // step * step)
-        while True:
-            bottom = min(height, top + rows)
-            yield self._with_segments(top, bottom)
-            if rows == step:
-                return
-            rows = max(step, rows // 2 // step * step)
+    def _heights(self) -> list[int]:
+        """Give numbers of rows that a part may have, the best first, then half of it and so on."""
+        step = self._step()
+        heights = [max(step, self._rows() // step * step)]
+        while heights[-1] > step:
+            heights.append(max(step, heights[-1] // 2 // step * step))
+        return heights
 
     def _step(self) -> int:
         """Give the number of rows that parts have a multiple of."""
@@ -120,8 +126,8 @@ class Cutter(NamedTuple):
     def _with_segments(self, top: int, bottom: int) -> int:
         """Let a part end where segments do, if that leaves half of it."""
         subject, height = self.subject, self.subject.size[0]
-        if bottom == height:
-            return bottom
+        if bottom >= height:
+            return height
         each = subject.level.grids[0].rows
         last = subject.rows(top, bottom)[1] // each * each
         end = last * height // subject.level.form.height

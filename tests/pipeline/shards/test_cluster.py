@@ -297,14 +297,14 @@ def test_the_command_starts_a_cluster_and_sums_up(data: Path, tmp_path: Path) ->
 
 
 def workers_below(pid: int) -> list[psutil.Process]:
-    """Give the processes of a local cluster that do the work: those with the most threads."""
+    """Give the processes of a local cluster that do the work."""
     family = psutil.Process(pid).children(recursive=True)
     return [each for each in family if "spawn_main" in " ".join(each.cmdline())]
 
 
 def test_the_command_succeeds_though_a_worker_is_killed(tmp_path: Path) -> None:
     data, out, report = tmp_path / "data", tmp_path / "out", tmp_path / "report"
-    asyncrgb.write_samples(data, CHIPS, seed=6)
+    asyncrgb.write_samples(data, count := 150, seed=6)
     slow = ("--workers", "2", "--dask", "local", "--compress-level", "9")
     with subprocess.Popen(
         command(data, out, *slow, "--report", report),
@@ -319,9 +319,9 @@ def test_the_command_succeeds_though_a_worker_is_killed(tmp_path: Path) -> None:
 
     assert process.returncode == 0, stderr
     assert "Traceback" not in stderr
-    assert f"{CHIPS} converted, 0 up to date, 0 failed" in stdout
+    assert f"{count} converted, 0 up to date, 0 failed" in stdout
     sources = [json.loads(line)["source"] for line in report.read_text().splitlines()]
-    assert len(sources) == len(set(sources)) == len(pictures(out)) == CHIPS
+    assert len(sources) == len(set(sources)) == len(pictures(out)) == count
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "all"])
