@@ -27,7 +27,6 @@ from PIL import Image
 
 import asyncrgb
 from asyncrgb import Limits, RenderOptions
-from asyncrgb.cli import main
 
 Done = subprocess.CompletedProcess[str]
 
@@ -243,34 +242,15 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
 }
 
 
-# Found when workers are being started, which takes a process of its own.
-FOUND_LATE = {
-    "no tiffs",
-    "a file as destination",
-    "another format",
-    "two formats",
-    "a result in place of its source",
-    "TIFFs among TIFFs",
-    "a file above the destination",
-}
-
-
 @pytest.mark.parametrize("case", USAGE_ERRORS)
 def test_usage_errors_name_thing_and_remedy_before_anything_is_written(
-    case: str, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    case: str, data: Path
 ) -> None:
-    """Most of them in this process: to start one for each takes half a minute."""
     (data.parent / "empty").mkdir()
     (data.parent / "taken").touch()
     before = sorted(data.parent.rglob("*"))
     arguments, message = USAGE_ERRORS[case]
-    if case in FOUND_LATE:
-        done = asyncrgb_command(*arguments, cwd=data.parent)
-    else:
-        monkeypatch.chdir(data.parent)
-        with pytest.raises(SystemExit) as end:
-            main(arguments)
-        done = Done(arguments, int(end.value.code or 0), *capfd.readouterr())
+    done = asyncrgb_command(*arguments, cwd=data.parent)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
