@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,8 @@ def test_shards_that_die_again_and_again_are_an_error(run: Run, data: Path, tmp_
         task = asyncio.ensure_future(asyncrgb.convert(data, tmp_path, limits=TWO))
         while not task.done():
             for pid in shard_processes():
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it may have gone since it was listed
+                    os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(0)
         await task
 
