@@ -19,13 +19,14 @@ from asyncrgb.imaging import cutting, scene, subject
 from asyncrgb.imaging.measuring import measure
 from asyncrgb.imaging.reading import decoders
 from asyncrgb.imaging.reading.georeference import Georeference
+from asyncrgb.imaging.reading.levels import Level
 from asyncrgb.imaging.reading.sparse import Absent, Sparse
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.writing import joining
 from asyncrgb.options import FixedStretch, Limits, PercentileStretch, RenderOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -709,3 +710,28 @@ def test_a_part_without_its_ranges_says_what_is_absent() -> None:
     with pytest.raises(Absent) as caught:
         scene.draw(ranges_of(data, plan), plan.parts[0], TRUE, LIMITS)
     assert caught.value.start + caught.value.size > plan.parts[0].ranges[0][0]
+
+
+def test_ranges_are_not_looked_at_again_and_again(
+    write_tiff: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little fits into a part: strips by the million took half a minute once."""
+    looked_at = 0
+    places = Level.places
+
+    def counted(
+        level: Level, bands: Sequence[int], top: int, bottom: int, *, masked: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        nonlocal looked_at
+        looked_at += bottom - top
+        return places(level, bands, top, bottom, masked=masked)
+
+    monkeypatch.setattr(Level, "places", counted)
+    strips = 2000
+    data = write_tiff(np.ones((strips, 300, 3), "u2"), rowsperstrip=1)
+
+    plan, _ = planned(data, room=80_000)
+
+    assert len(plan.parts) > 30
+    assert [part.top for part in plan.parts[1:]] == [part.bottom for part in plan.parts[:-1]]
+    assert strips <= looked_at < 8 * strips

@@ -76,7 +76,7 @@ class _Asked(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """How all images of one form are counted: to work it out takes a fifth of the time of a chip.
+    """How all images of one form are counted: to work it out takes a tenth of the time of a chip.
 
     As with ``Recipe`` it holds for images that differ in their pixels and in where these lie.
     """

@@ -134,7 +134,7 @@ class Statistics:
     def handed_over(self) -> Statistics:
         """Give all that was added and begin anew, with the room that there is.
 
-        Room that is new to a process costs it a third of the time of counting.
+        Room that is new to a process costs it a quarter of the time of counting.
         """
         self._count()
         taken = Statistics()
