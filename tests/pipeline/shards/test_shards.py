@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -182,6 +184,24 @@ def test_shards_that_die_again_and_again_are_an_error(run: Run, data: Path, tmp_
 
     with pytest.raises(AsyncRgbError, match=r"shard processes died 6 times in a row"):
         run(convert_and_kill())
+
+
+def test_a_shard_that_starts_when_all_is_over_leaves_quietly() -> None:
+    """Whoever has started it takes along the folder in which its fork server would listen."""
+    code = """
+import multiprocessing
+from asyncrgb import Limits, RenderOptions
+from asyncrgb.pipeline.shards import shard_process
+if __name__ == "__main__":
+    ours, theirs = multiprocessing.Pipe()
+    theirs.close()
+    multiprocessing.current_process()._config["tempdir"] = "/nowhere"
+    shard_process.main(ours, shard_process.Setup("shard", RenderOptions(), Limits(), False, 20))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_enough_errors_end_it(run: Run, tmp_path: Path) -> None:

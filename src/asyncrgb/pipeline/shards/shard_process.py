@@ -112,13 +112,13 @@ def main(connection: Connection, setup: Setup) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     gc.set_threshold(_GARBAGE)
-    _start_fork_server()
     voice = _Voice(connection)
     log = logging.getLogger("asyncrgb")
     log.addHandler(_Handler(voice))
     log.setLevel(setup.level)
     log.propagate = False
     try:
+        _start_fork_server()  # in vain if whoever started this process has gone with its folder
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_Service(connection, voice, setup).run())
     except Exception as error:  # noqa: BLE001 - it is the run's, which raises it
