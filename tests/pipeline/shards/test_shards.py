@@ -186,16 +186,25 @@ def test_shards_that_die_again_and_again_are_an_error(run: Run, data: Path, tmp_
         run(convert_and_kill())
 
 
-def test_a_shard_that_starts_when_all_is_over_leaves_quietly() -> None:
+@pytest.mark.parametrize(
+    "moment",
+    [
+        'multiprocessing.current_process()._config["tempdir"] = "/nowhere"',
+        "signal.pthread_sigmask(signal.SIG_BLOCK, OURS); os.kill(os.getpid(), signal.SIGTERM)",
+    ],
+    ids=["its starter has gone", "a signal to all is held back"],
+)
+def test_a_shard_that_starts_when_all_is_over_leaves_quietly(moment: str) -> None:
     """Whoever has started it takes along the folder in which its fork server would listen."""
-    code = """
-import multiprocessing
+    code = f"""
+import multiprocessing, os, signal
 from asyncrgb import Limits, RenderOptions
 from asyncrgb.pipeline.shards import shard_process
+OURS = {{signal.SIGINT, signal.SIGTERM, signal.SIGHUP}}
 if __name__ == "__main__":
     ours, theirs = multiprocessing.Pipe()
     theirs.close()
-    multiprocessing.current_process()._config["tempdir"] = "/nowhere"
+    {moment}
     shard_process.main(ours, shard_process.Setup("shard", RenderOptions(), Limits(), False, 20))
 """
     done = subprocess.run(

@@ -12,7 +12,6 @@ import logging
 import multiprocessing
 import os
 import pickle
-import signal
 from contextlib import suppress
 from threading import Lock, Thread, Timer
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 _GARBAGE: Final = 50_000  # objects made from one collection to the next; usually 700
 _LAST_SECONDS: Final = 5.0
-_OURS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_NOT_OURS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Setup(NamedTuple):
@@ -107,10 +106,7 @@ Word: TypeAlias = Told | Ended | Happened | Logged
 
 def main(connection: Connection, setup: Setup) -> None:
     """Be a shard; the target of a process."""
-    process.settle_signals()
-    for name in _OURS:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    process.settle_signals(_NOT_OURS)
     gc.set_threshold(_GARBAGE)
     voice = _Voice(connection)
     log = logging.getLogger("asyncrgb")

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
 # How a worker is named, and how it leaves if it finds itself converting instead of starting.
@@ -64,15 +65,17 @@ def leave_if_starting() -> None:
         os._exit(UNGUARDED)
 
 
-def settle_signals() -> None:
-    """Ignore Ctrl-C, which reaches the main process too, and die of what is meant to kill.
+def settle_signals(ignored: Sequence[str] = ("SIGINT",)) -> None:
+    """Ignore what reaches the main process too, such as Ctrl-C, and die of what is meant to kill.
 
-    A signal that the main process ignores would be ignored by its workers too.
+    A signal that the main process ignores would be ignored by its workers too. What is ignored is
+    so before any that has been held back gets through.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "SIGALRM"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for name in ("SIGTERM", "SIGALRM", *ignored):
+        if hasattr(signal, name):
+            action = signal.SIG_IGN if name in ignored else signal.SIG_DFL
+            signal.signal(getattr(signal, name), action)
+    if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
 
 
