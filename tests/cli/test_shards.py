@@ -55,6 +55,12 @@ def check_end(run: Run, number: int, out: Path) -> None:
     assert not list(out.rglob(".asyncrgb-*"))
 
 
+def workers(run: Run) -> list[psutil.Process]:
+    """Find those who render, who are nicer than all others."""
+    family = psutil.Process(run.process.pid).children(recursive=True)
+    return [each for each in family if each.nice() == psutil.Process().nice() + 1]
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "all"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -76,6 +82,19 @@ def test_a_signal_at_any_moment(number: int, group: bool, data: Path, tmp_path: 
 def test_a_second_signal_drops_what_is_under_way(data: Path, tmp_path: Path) -> None:
     with running(data, tmp_path, *TWO) as run:
         wait_for(lambda: pictures(tmp_path))
+        run.send(signal.SIGINT)
+        time.sleep(0.1)
+        run.send(signal.SIGINT)
+        run.finish()
+    check_end(run, signal.SIGINT, tmp_path)
+
+
+def test_a_shard_whose_worker_hangs_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    """Killed with its worker it would leave its locks to be cleared up, which is said aloud."""
+    with running(data, tmp_path, *TWO) as run:
+        wait_for(lambda: pictures(tmp_path))
+        for worker in workers(run):
+            worker.suspend()
         run.send(signal.SIGINT)
         time.sleep(0.1)
         run.send(signal.SIGINT)
@@ -185,9 +204,7 @@ def test_the_bound_on_memory_and_workers_holds(data: Path, tmp_path: Path) -> No
 
         def look() -> bool:
             with suppress(psutil.NoSuchProcess):
-                family = psutil.Process(run.process.pid).children(recursive=True)
-                niced = psutil.Process().nice() + 1
-                seen.add(sum(each.nice() == niced for each in family))
+                seen.add(len(workers(run)))
             return pictures(tmp_path) == CHIPS
 
         wait_for(look)

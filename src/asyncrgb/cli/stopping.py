@@ -157,7 +157,7 @@ class Stopper:
 
     def _give_up(self, voice: Voice) -> None:
         """Leave without clearing up: something in it hangs."""
-        _kill_workers()
+        _kill_all()
         if self.may_conclude():
             with suppress(OSError):
                 voice.conclude(interrupted=True)
@@ -176,6 +176,12 @@ class Stopper:
 
 
 def _kill_workers() -> None:
+    from asyncrgb.pipeline.workers.process import kill_workers  # noqa: PLC0415 - needed only here
+
+    kill_workers()
+
+
+def _kill_all() -> None:
     from multiprocessing import active_children  # noqa: PLC0415 - needed only here
 
     for child in active_children():

@@ -182,6 +182,7 @@ class Flow(OnThreads):
     async def aclose(self) -> None:
         """Drop what is under way, end the workers, free the memory."""
         self._fail(AsyncRgbError("the Converter has been closed"))
+        self._staff.retire()
         await self._background.rest(_GRACE)
         await self._staff.close(at_once=len(self._background) > 0)
         await self._background.rest()

@@ -12,7 +12,7 @@ import logging
 import multiprocessing
 import os
 import pickle
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Lock, Thread, Timer
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -26,7 +26,7 @@ from asyncrgb.pipeline.storage.storage import LocalFiles
 from asyncrgb.pipeline.workers import process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
     from asyncrgb.options import Limits, RenderOptions
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.shards.slices import Tidings
 
 _GARBAGE: Final = 50_000  # objects made from one collection to the next; usually 700
-_LAST_SECONDS: Final = 5.0
+_WORKERS_SECONDS: Final = 0.4  # of workers, from when they are to drop what they do
+LAST_SECONDS: Final = 3.0  # of a shard itself
 _NOT_OURS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -133,6 +134,18 @@ def _start_fork_server() -> None:
         forkserver.ensure_running()
 
 
+@contextmanager
+def _hurried() -> Iterator[None]:
+    """Come to an end in time: whoever waits for this process would kill it, and leave its locks."""
+    timers = [Timer(_WORKERS_SECONDS, process.kill_workers), Timer(LAST_SECONDS, os._exit, [1])]
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
+    yield
+    for timer in timers:
+        timer.cancel()
+
+
 class _Voice:
     """Says words to whoever has started this process, from any thread, if that still lives."""
 
@@ -179,13 +192,10 @@ class _Service:
         try:
             await self._over.wait()
         finally:
-            last = Timer(_LAST_SECONDS, os._exit, [1])
-            last.daemon = True
-            last.start()
-            for task, _ in self._under_way.values():
-                task.cancel()
-            await flow.aclose()
-            last.cancel()
+            with _hurried():
+                for task, _ in self._under_way.values():
+                    task.cancel()
+                await flow.aclose()
 
     def _listen(self, call: Callable[..., object]) -> None:
         """Take orders until there is nobody any more who gives any; on a thread."""

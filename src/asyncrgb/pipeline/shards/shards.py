@@ -25,7 +25,7 @@ from asyncrgb.pipeline.shards.shard_process import (
 )
 from asyncrgb.pipeline.shards.slices import SliceLostError
 from asyncrgb.pipeline.workers import process
-from asyncrgb.pipeline.workers.processes import GRACE, NO_GUARD, safe_context, undecided
+from asyncrgb.pipeline.workers.processes import NO_GUARD, safe_context, undecided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,7 @@ _DEPTH: Final = 2  # slices of a shard: while one ends, there is another
 _SECONDS: Final = 0.25
 _BYTES: Final = 64 * 2**20
 _PATIENCE: Final = 5
+_GRACE: Final = 1.0
 _HOPELESS: Final = (
     "the shard processes died {} times in a row before any image was finished: something ends "
     "them, such as a lack of memory; try fewer (--shards), or none"
@@ -133,7 +134,7 @@ class ProcessShards:
         self._threads.shutdown(wait=False)
 
     async def _start(self, limits: Limits) -> None:
-        name = f"{process.NAME}-shard-{next(_numbers)}"
+        name = f"{process.SHARD}-{next(_numbers)}"
         level = logger.getEffectiveLevel()
         setup = Setup(name, self._options, limits, self._fsync, level)
         made = _Process(setup, self._hear, self._ended)
@@ -259,7 +260,7 @@ class _Process:
     def end(self) -> None:
         """End it, and wait until it is gone; blocks."""
         self.order(Stop())
-        self._listener.join(GRACE)
+        self._listener.join(shard_process.LAST_SECONDS + _GRACE)
         if self._listener.is_alive():
             self._process.kill()
             self._listener.join()

@@ -52,6 +52,7 @@ class Staff:
         self._pool = pool
         self._threads = threads
         self._tell = tell
+        self._retiring = False
         self._over = False  # given up, or closed
         self._changing = asyncio.Lock()
 
@@ -107,11 +108,18 @@ class Staff:
             self.at_work = False
             await self._on_thread(self._pool.stop)
             exits = dict(self._pool.exits)  # to start them again is to stop them first
-            self.patience.renew() if recover() else self._lose_patience()
+            progress = recover()
+            if self._retiring:
+                return
+            self.patience.renew() if progress else self._lose_patience()
             if not self._over:  # closed meanwhile
                 await self._start()
             if self.at_work:
                 self._tell(WorkersReplaced(exits, self.size, perf_counter() - began))
+
+    def retire(self) -> None:
+        """Replace none any more that die: their work is being dropped."""
+        self._retiring = True
 
     async def close(self, *, at_once: bool) -> None:
         """End them for good, whatever they are at; ``at_once`` if they have had their time."""
