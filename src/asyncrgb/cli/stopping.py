@@ -27,6 +27,7 @@ SIGNALS: Final = tuple(getattr(signal, name) for name in _NAMES if hasattr(signa
 _KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
 _DRAIN_SECONDS: Final = 2.0
 _LAST_SECONDS: Final = 0.4  # of workers, from when they are to drop what they do
+_SHARD: Final = "-shard-"  # in the names of processes that have workers of their own
 _KILLS: Final = 8  # some may be starting; then clearing up is given up too
 # `timeout` sends its signal to its child, and to the group that the child is in: that is one.
 _SAME_SECONDS: Final = 0.05
@@ -157,7 +158,7 @@ class Stopper:
 
     def _give_up(self, voice: Voice) -> None:
         """Leave without clearing up: something in it hangs."""
-        _kill_all()
+        _kill_workers(shards=True)
         if self.may_conclude():
             with suppress(OSError):
                 voice.conclude(interrupted=True)
@@ -175,17 +176,13 @@ class Stopper:
                 os.waitpid(pid, 0)
 
 
-def _kill_workers() -> None:
-    from asyncrgb.pipeline.workers.process import kill_workers  # noqa: PLC0415 - needed only here
-
-    kill_workers()
-
-
-def _kill_all() -> None:
+def _kill_workers(*, shards: bool = False) -> None:
+    """Kill all who render; shards, which end their own workers, only if they do not go either."""
     from multiprocessing import active_children  # noqa: PLC0415 - needed only here
 
     for child in active_children():
-        child.kill()
+        if shards or _SHARD not in child.name:
+            child.kill()
 
 
 @contextmanager

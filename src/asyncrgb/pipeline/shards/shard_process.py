@@ -137,13 +137,18 @@ def _start_fork_server() -> None:
 @contextmanager
 def _hurried() -> Iterator[None]:
     """Come to an end in time: whoever waits for this process would kill it, and leave its locks."""
-    timers = [Timer(_WORKERS_SECONDS, process.kill_workers), Timer(LAST_SECONDS, os._exit, [1])]
+    timers = [Timer(_WORKERS_SECONDS, _kill_workers), Timer(LAST_SECONDS, os._exit, [1])]
     for timer in timers:
         timer.daemon = True
         timer.start()
     yield
     for timer in timers:
         timer.cancel()
+
+
+def _kill_workers() -> None:
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 class _Voice:

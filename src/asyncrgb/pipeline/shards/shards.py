@@ -134,7 +134,7 @@ class ProcessShards:
         self._threads.shutdown(wait=False)
 
     async def _start(self, limits: Limits) -> None:
-        name = f"{process.SHARD}-{next(_numbers)}"
+        name = f"{process.NAME}-shard-{next(_numbers)}"
         level = logger.getEffectiveLevel()
         setup = Setup(name, self._options, limits, self._fsync, level)
         made = _Process(setup, self._hear, self._ended)

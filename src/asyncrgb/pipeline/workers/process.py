@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # How a worker is named, and how it leaves if it finds itself converting instead of starting.
 NAME: Final = "asyncrgb-worker"
-SHARD: Final = f"{NAME}-shard"  # has workers of its own
 UNGUARDED: Final = 86
 # What workers need, to be loaded once for all of them.
 PRELOADED: Final = ("asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip")
@@ -78,13 +77,6 @@ def settle_signals(ignored: Sequence[str] = ("SIGINT",)) -> None:
             signal.signal(getattr(signal, name), action)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGTERM})
-
-
-def kill_workers() -> None:
-    """Kill the workers of this process; shards are left to end those that they have, and go."""
-    for child in multiprocessing.active_children():
-        if not child.name.startswith(SHARD):
-            child.kill()
 
 
 def _end_with_parent() -> None:
