@@ -17,6 +17,13 @@ import psutil
 import pytest
 
 COMMAND = [sys.executable, "-m", "asyncrgb"]
+Done = subprocess.CompletedProcess[str]
+
+
+def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
+    """Run the command to its end."""
+    line = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
 
 
 def let_signals_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,13 +27,8 @@ from PIL import Image
 
 import asyncrgb
 from asyncrgb import Limits, RenderOptions
-
-Done = subprocess.CompletedProcess[str]
-
-
-def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
-    command = [sys.executable, "-m", "asyncrgb", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
+from tests.cli.commands import asyncrgb_command
+from tests.cli.forked import Forks
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +41,13 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def data(samples: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(samples, tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    forks = Forks()
+    yield forks
+    forks.end()
 
 
 def test_the_reference_job(data: Path) -> None:
@@ -244,13 +246,13 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize("case", USAGE_ERRORS)
 def test_usage_errors_name_thing_and_remedy_before_anything_is_written(
-    case: str, data: Path
+    case: str, data: Path, forks: Forks
 ) -> None:
     (data.parent / "empty").mkdir()
     (data.parent / "taken").touch()
     before = sorted(data.parent.rglob("*"))
     arguments, message = USAGE_ERRORS[case]
-    done = asyncrgb_command(*arguments, cwd=data.parent)
+    done = forks.run(*arguments, cwd=data.parent)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -19,9 +19,8 @@ from asyncrgb import Limits, cli
 from asyncrgb.cli import command
 from asyncrgb.cli.convert import convert
 from asyncrgb.cli.running import Setting
-from tests.cli.commands import COMMAND, pictures
+from tests.cli.commands import Done, asyncrgb_command, pictures
 
-Done = subprocess.CompletedProcess[str]
 CHIPS = 40
 FULL = "/dev/full"
 GO_ON = "free some space and run the same command again, it goes on from here"
@@ -45,11 +44,6 @@ def shell(line: str, cwd: Path, *prefix: str) -> Done:
         check=False,
         timeout=60,
     )
-
-
-def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
-    line = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
 
 
 def lines_of(path: Path) -> list[str]:

@@ -20,19 +20,14 @@ from PIL import Image
 
 import asyncrgb
 from asyncrgb.cli.info import info
+from tests.cli.commands import asyncrgb_command
 
 WriteTiff = Callable[..., bytes]
-Done = subprocess.CompletedProcess[str]
 
 SCALED = (
     '<GDALMetadata><Item name="SCALE" sample="{0}" role="scale">2.75e-05</Item>'
     '<Item name="OFFSET" sample="{0}" role="offset">-0.2</Item></GDALMetadata>'
 )
-
-
-def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
-    command = [sys.executable, "-m", "asyncrgb", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
 
 
 def told(path: str | Path, *options: str) -> str:

@@ -15,8 +15,8 @@ import pytest
 
 import asyncrgb
 from tests.cli.commands import (
-    COMMAND,
     Run,
+    asyncrgb_command,
     catches_signals,
     let_signals_through,
     pictures,
@@ -38,11 +38,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chips") / "data"
     asyncrgb.write_samples(folder, CHIPS, seed=7)
     return folder
-
-
-def asyncrgb_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
 
 
 def check_end(run: Run, number: int, out: Path) -> None:

@@ -56,7 +56,7 @@ PICTURES: Final[dict[int, Callable[..., bytes | bytearray]]] = {
     7: imagecodecs.jpeg8_encode,
     34712: lambda pixels: imagecodecs.jpeg2k_encode(pixels, level=0),
     50001: lambda pixels: imagecodecs.webp_encode(pixels, lossless=True),
-    50002: lambda pixels: imagecodecs.jpegxl_encode(pixels, lossless=True),
+    50002: lambda pixels: imagecodecs.jpegxl_encode(pixels, lossless=True, effort=1),
     34933: imagecodecs.png_encode,
     34887: imagecodecs.lerc_encode,
 }

@@ -1,0 +1,85 @@
+"""Commands that are forked from a process that has loaded the program: for what ends at once.
+
+Such a command spends half a second on its imports and some milliseconds on what is tested. What
+it does is the same, but for the imports; what starts workers gains little and is started as users
+start it.
+
+Run as a script, this is that process: a line of JSON for each command comes in, its exit code
+goes out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncrgb.imaging.chip  # noqa: F401 - loaded once for all that are forked
+from asyncrgb import cli  # noqa: F401 - the same
+from tests.cli.commands import Done
+
+
+class Forks:
+    """A process that is forked for each command."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.cli.forked"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+
+    def run(self, *arguments: str | Path, cwd: Path | None = None) -> Done:
+        """Run the command; its output may be of any length."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with TemporaryDirectory() as folder:
+            files = [Path(folder, name) for name in ("stdout", "stderr")]
+            line = [str(cwd or Path.cwd()), *map(str, files), *map(str, arguments)]
+            self._process.stdin.write(json.dumps(line) + "\n")
+            self._process.stdin.flush()
+            code = int(self._process.stdout.readline())
+            texts = [file.read_text(encoding="utf-8") for file in files]
+        return Done(line[3:], code, *texts)
+
+    def end(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+def _serve() -> None:
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            _be_command(*json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _be_command(cwd: str, stdout: str, stderr: str, *arguments: str) -> None:
+    os.chdir(cwd)
+    for number, name in ((0, os.devnull), (1, stdout), (2, stderr)):
+        file = os.open(name, os.O_RDWR | os.O_CREAT)
+        os.dup2(file, number)
+    sys.argv = ["asyncrgb", *arguments]
+    code: object = 0
+    try:
+        runpy.run_module("asyncrgb", run_name="__main__", alter_sys=True)
+    except SystemExit as leaving:
+        code = leaving.code
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+if __name__ == "__main__":
+    _serve()
