@@ -85,6 +85,7 @@ def test_the_default_limits() -> None:
         "max_expansion": 1100,
         "timeout": None,
         "worker_memory": None,
+        "nice": 1,
         "shards": 1,
     }
 
@@ -237,6 +238,13 @@ def test_numbers_of_things_include_their_bounds(field: str, value: int) -> None:
     limits: dict[str, Any] = {field: value}
 
     assert getattr(Limits(**limits), field) == value
+
+
+@pytest.mark.parametrize("value", [-1, 20, 1.0, "1", True, None])
+def test_nice_has_bounds(value: Any) -> None:  # noqa: ANN401 - wrong by intent
+    with pytest.raises(OptionsError, match=f"^nice {value}: .* from 0 to 19"):
+        Limits(nice=value)
+    assert [Limits(nice=each).nice for each in (0, 19)] == [0, 19]
 
 
 @pytest.mark.parametrize("field", ["reads", "writes", "batch", "memory", "max_pixels"])

@@ -72,6 +72,7 @@ def test_zero_seconds_are_any_time_as_on_the_command_line(tmp_path: Path) -> Non
         memory=st.integers(2**20, 2**40),
         timeout=st.none() | st.floats(0.001, 1e7),
         worker_memory=st.none() | st.just(0) | st.integers(2**20, 2**40),
+        nice=st.integers(0, 19),
     )
 )
 def test_what_is_written_is_read_again(limits: Limits) -> None:

@@ -32,6 +32,7 @@ _LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {
 }
 _EDGES: Final = (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)  # milliseconds
 _BAR: Final = 60
+_NICE: Final = (Limits().nice, 10)
 
 
 def show(source: str, work: str, workers: int, rounds: int) -> None:
@@ -48,12 +49,14 @@ def show(source: str, work: str, workers: int, rounds: int) -> None:
         for name, factory in _LOOPS.items():
             print(f"\n{name}, round {number} of {rounds}:", flush=True)
             with asyncio.Runner(loop_factory=factory) as runner:
-                runner.run(_measured(source, work, workers))
+                for nice in _NICE:
+                    print(f"workers with nice {nice}:")
+                    runner.run(_measured(source, work, Limits(workers=workers, nice=nice)))
 
 
-async def _measured(source: str, work: str, workers: int) -> None:
+async def _measured(source: str, work: str, limits: Limits) -> None:
     chip = _first(source)
-    async with Converter(limits=Limits(workers=workers)) as converter:
+    async with Converter(limits=limits) as converter:
         await _uploads(converter, chip, [], 20)  # warm
         alone: list[float] = []
         await _uploads(converter, chip, alone, _ALONE)

@@ -34,6 +34,7 @@ _COMPRESS_LEVEL: Final = 1
 _MAX_COMPRESS_LEVEL: Final = 9
 _MAX_QUALITY: Final = 100
 _MAX_READS: Final = 4096
+_NICEST: Final = 19
 _MAX_MEMORY: Final = 2**48
 _MIN_MEMORY: Final = 2**20
 _SMALL: Final = 2**20  # bytes of an image that is no scene, however many workers there are
@@ -394,6 +395,10 @@ class Limits:
         worker_memory: bytes that each worker process may allocate for its images, besides what
             it starts with; None: its share of the memory that this process may use; 0: any
             number.
+        nice: how far worker processes of asyncrgb's own stand back behind others, as ``nice``
+            counts it: 0 to 19. With 10, an event loop that answers others while images are
+            converted is hardly kept waiting; but where others keep all processors busy, workers
+            come to a standstill almost.
         shards: event loops that share the work, each in a process of its own with its part of
             the workers, reads, writes and memory: for machines where one loop cannot feed all
             workers. Not with an executor.
@@ -413,6 +418,7 @@ class Limits:
     max_expansion: int = 1100
     timeout: float | None = None
     worker_memory: int | None = None
+    nice: int = 1
     shards: int = 1
 
     def __post_init__(self) -> None:
@@ -440,6 +446,10 @@ class Limits:
             self.timeout is None
             or (_is_number(self.timeout) and _SHORTEST <= self.timeout <= _LONGEST),
             f"timeout {self.timeout}: give a number of seconds from {_SHORTEST} to {_LONGEST}",
+        )
+        _check(
+            _is_whole(self.nice) and 0 <= self.nice <= _NICEST,
+            f"nice {self.nice}: give a whole number from 0 to {_NICEST}",
         )
         _check(
             self.worker_memory is None

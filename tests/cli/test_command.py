@@ -236,6 +236,7 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "empty scale": (["data", "out", "--scale", "5", "5"], "scale 5 5: give two finite numbers"),
     "no such level": (["data", "out", "--compress-level", "10"], "compress level 10"),
     "no workers": (["data", "out", "--workers", "0"], "workers 0: give a whole number from 1"),
+    "nicer than can be": (["data", "out", "--nice", "20"], "nice 20: give a whole number from 0"),
     "odd size": (["data", "out", "--memory", "lots"], "'lots': give a size such as 500K"),
     "little memory": (["data", "out", "--memory", "1K"], "memory 1024: give 1048576 bytes"),
     "unknown layout": (["data", "out", "--layout", "round"], "'round' is not one of"),

@@ -71,6 +71,11 @@ resource_options = in_order(
         unset="any time",
         help="What rendering one image may take; 0: any time.",
     ),
+    _number(
+        "--nice",
+        help="How far worker processes stand back behind others, 0 to 19: 10 keeps what else runs "
+        "here prompt, but busy processors are left to others then.",
+    ),
     size_options,
 )
 

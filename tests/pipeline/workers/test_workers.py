@@ -343,6 +343,18 @@ def test_a_bomb_meets_the_memory_limit_and_costs_no_worker(
     run(render())
 
 
+@pytest.mark.parametrize("nice", [0, 1, 7])
+def test_workers_stand_back_as_far_as_they_are_told_to(
+    nice: int, chips: dict[str, bytes], run: Run
+) -> None:
+    async def render() -> None:
+        async with Converter(limits=Limits(workers=2, nice=nice)) as converter:
+            await converter.render(chips["0"])
+            assert [each.nice() for each in workers()] == 2 * [os.nice(0) + nice]
+
+    run(render())
+
+
 def test_the_memory_limit_leaves_room_for_what_is_imported_later(
     chips: dict[str, bytes], run: Run
 ) -> None:

@@ -100,7 +100,7 @@ class Pool:
             with self._changing:
                 if self._closed:
                     raise BrokenExecutor("the pool has been closed")
-                own = self._own = Processes(self.size, self._memory(), self._limits.memory)
+                own = self._own = self._processes()
             own.start()
 
     def packed(self, part: _T) -> _T | bytes:
@@ -168,6 +168,10 @@ class Pool:
         with self._changing:
             self._closed = True
         self.stop(at_once=at_once)
+
+    def _processes(self) -> Processes:
+        limits = self._limits
+        return Processes(self.size, self._memory(), limits.memory, limits.nice)
 
     def _memory(self) -> int | None:
         """Tell how much a worker may allocate; None: any amount."""

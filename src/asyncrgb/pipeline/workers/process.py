@@ -27,21 +27,22 @@ _ALLOWANCE: Final = 512 * 2**20
 _kept: list[Connection] = []
 
 
-def start(lifeline: Connection, memory: int | None) -> None:
+def start(lifeline: Connection, memory: int | None, nice: int) -> None:
     """Prepare a worker process.
 
     Args:
         lifeline: kept open for as long as the process lives, which is how its end is seen even
             where who should tell, the fork server, has been killed.
         memory: bytes that it may allocate; None for any number.
+        nice: how far it stands back behind other processes.
 
     """
     _kept.append(lifeline)
     settle_signals()
     if hasattr(os, "nice"):
         # Who feeds the workers goes first, or they wait for it in the end: on busy processors
-        # this brought the use of two of them from 1.64 to 1.79.
-        os.nice(1)
+        # a step brought the use of two of them from 1.64 to 1.79.
+        os.nice(nice)
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # its findings become errors
     logging.getLogger("tifffile").propagate = False
     Thread(target=_end_with_parent, daemon=True).start()

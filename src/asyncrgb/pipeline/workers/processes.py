@@ -56,10 +56,11 @@ class Processes:
         count: of processes.
         memory: bytes that each may allocate; None for any number.
         arena: bytes of shared memory that each maps besides.
+        nice: how far they stand back behind other processes.
 
     """
 
-    def __init__(self, count: int, memory: int | None, arena: int) -> None:
+    def __init__(self, count: int, memory: int | None, arena: int, nice: int) -> None:
         context = safe_context()
         self._count = count
         self._forked = context.get_start_method() == "forkserver"
@@ -69,7 +70,7 @@ class Processes:
             count,
             cast("BaseContext", _Naming(context)),
             initializer=process.start,
-            initargs=(self._lifeline, most),
+            initargs=(self._lifeline, most, nice),
         )
         self._ending = Lock()
         self._exits: dict[int, int] | None = None
