@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LOCAL: Final = "local"
 _CONNECT_SECONDS: Final = 10
+_GARBAGE: Final = 50_000  # objects made from one collection to the next; usually 700
 _PRELOADED: Final = ["asyncrgb.pipeline.shards.cluster_worker", "asyncrgb.imaging.chip"]
 # What watches over idle workers, and over tasks from a millisecond on, takes a tenth of two
 # processors: 20 to 100 times a second in each process.
@@ -59,8 +61,8 @@ def cluster(address: str | None, limits: Limits, *, quiet: bool) -> Iterator[Cli
         try:
             where = address if address != LOCAL else _local(stack, limits)
             client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS))
-            if address == LOCAL and hasattr(os, "nice"):
-                client.run(os.nice, 1)  # who deals the work goes first, or they wait for it
+            if address == LOCAL:
+                client.run(_settle)
         except (OSError, ValueError) as error:
             raise OptionsError(
                 f"{address}: no Dask scheduler answers there ({error}): give the address that "
@@ -106,6 +108,14 @@ def _local(stack: ExitStack, limits: Limits) -> str:
             )
         )
     return str(started.scheduler_address)
+
+
+def _settle() -> None:
+    """Prepare a worker of our own for much work; called in it."""
+    # The garbage collector goes through all of Dask after every few images otherwise.
+    gc.set_threshold(_GARBAGE)
+    if hasattr(os, "nice"):
+        os.nice(1)  # who deals the work goes first, or workers wait for it
 
 
 def _about(client: Client, seconds: float) -> str:

@@ -244,6 +244,31 @@ def test_a_slice_that_is_repeated_leaves_what_was_done(tmp_path: Path) -> None:
     assert [other for each in whole for other in each.others] == [(4, failed)]
 
 
+@pytest.mark.parametrize(("made", "looks"), [(None, 16), (17, 16), (15, 16 + 32)])
+def test_a_slice_that_nobody_has_begun_is_not_looked_through(
+    made: int | None, looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [str(tmp_path / f"{number}") for number in range(32)]
+    results = [f"{name}.png" for name in names]
+    piece = Slice(1, names, results, None, None, trace=False, folder=str(tmp_path))
+    if made is not None:
+        Path(names[made]).touch()
+        os.utime(names[made], ns=(100, 100))
+        Path(f"{names[made]}.png").touch()
+    seen: list[str] = []
+    stat = os.stat
+
+    def count(path: str) -> os.stat_result:
+        seen.append(path)
+        return stat(path)
+
+    monkeypatch.setattr(os, "stat", count)
+    left = places_left(piece, 400)
+    monkeypatch.undo()
+    assert list(left) == [place for place in range(32) if place != made or made > 16]
+    assert sum(path.endswith(".png") for path in seen) == looks
+
+
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60

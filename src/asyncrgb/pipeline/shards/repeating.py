@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.shards.slices import Tidings
 
@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.shards.slices import Slice
 
 
-def places_left(piece: Slice, since: int) -> list[int]:
+_FIRST: Final = 16
+
+
+def places_left(piece: Slice, since: int) -> Sequence[int]:
     """Give the places of the jobs whose results are not newer than ``since`` and their sources.
+
+    Jobs are begun in order. If none of the first few is done, nobody has got far with the slice,
+    and mostly nobody has had it: then all are left, without a look at each.
 
     Args:
         piece: a slice.
@@ -23,7 +29,9 @@ def places_left(piece: Slice, since: int) -> list[int]:
             by anything but this run.
 
     """
-    pairs = zip(piece.sources, piece.destinations, strict=True)
+    pairs = list(zip(piece.sources, piece.destinations, strict=True))
+    if not any(_is_made(*pair, since) for pair in pairs[:_FIRST]):
+        return range(len(pairs))
     return [place for place, pair in enumerate(pairs) if not _is_made(*pair, since)]
 
 
