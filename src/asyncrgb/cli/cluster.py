@@ -26,12 +26,15 @@ _CONNECT_SECONDS: Final = 10
 _GARBAGE: Final = 50_000  # objects made from one collection to the next; usually 700
 _PRELOADED: Final = ["asyncrgb.pipeline.shards.cluster_worker", "asyncrgb.imaging.chip"]
 # What watches over idle workers, and over tasks from a millisecond on, takes a tenth of two
-# processors: 20 to 100 times a second in each process.
+# processors: 20 to 100 times a second in each process. And Dask has its workers give memory back
+# (MALLOC_TRIM_THRESHOLD_) so often that each image gets its own anew, which takes a sixth of the
+# time: that is left out of their environment here.
 _CALM: Final = {
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.admin.tick.interval": "500ms",
     "distributed.worker.memory.monitor-interval": "1s",
     "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
 }
 
 

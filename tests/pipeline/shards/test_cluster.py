@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -32,6 +33,7 @@ from asyncrgb import (
     SerialExecutor,
     WorkerCrashError,
 )
+from asyncrgb.cli.cluster import cluster
 from asyncrgb.pipeline.shards.cluster_worker import Reach, look
 from asyncrgb.pipeline.shards.repeating import completed, part_of, places_left
 from asyncrgb.pipeline.shards.slices import Slice, Tidings
@@ -267,6 +269,15 @@ def test_a_slice_that_nobody_has_begun_is_not_looked_through(
     monkeypatch.undo()
     assert list(left) == [place for place in range(32) if place != made or made > 16]
     assert sum(path.endswith(".png") for path in seen) == looks
+
+
+def test_workers_that_the_command_starts_are_set_up_for_much_work() -> None:
+    with cluster("local", Limits(workers=1), quiet=True) as client:
+        assert client is not None
+        (trim,) = client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values()
+        ((garbage, *_),) = client.run(gc.get_threshold).values()
+        (nice,) = client.run(os.nice, 0).values()
+    assert (trim, garbage, nice) == (None, 50_000, os.nice(0) + 1)
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
