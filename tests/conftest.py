@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import struct
 from itertools import accumulate
 from pathlib import Path
@@ -31,6 +32,15 @@ settings.load_profile("asyncrgb")
 
 _KINDS: Final = {"u": 1, "i": 2, "f": 3}  # SampleFormat
 _TYPES: Final = {"B": (1, "B"), "A": (2, "B"), "H": (3, "H"), "I": (4, "I")}  # as struct has them
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_get_through() -> None:
+    """Begin as in a terminal: in the background of a shell, and under nohup, some are ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 COMMAND = [sys.executable, "-m", "asyncrgb"]
 Done = subprocess.CompletedProcess[str]
@@ -24,13 +23,6 @@ def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
     """Run the command to its end."""
     line = [*COMMAND, *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
-
-
-def let_signals_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests that run in the background of a shell, which ignores Ctrl-C, begin as others do."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            monkeypatch.setattr(signal, "_", signal.signal(number, signal.SIG_DFL), raising=False)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:

@@ -18,7 +18,6 @@ from tests.cli.commands import (
     Run,
     asyncrgb_command,
     catches_signals,
-    let_signals_through,
     pictures,
     running,
     wait_for,
@@ -26,11 +25,6 @@ from tests.cli.commands import (
 
 CHIPS = 800
 TWO = ("--shards", "2", "--workers", "2")
-
-
-@pytest.fixture(autouse=True)
-def _signals_get_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_signals_through(monkeypatch)
 
 
 @pytest.fixture(scope="module")

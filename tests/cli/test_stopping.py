@@ -21,7 +21,6 @@ from tests.cli.commands import (
     COMMAND,
     Run,
     catches_signals,
-    let_signals_through,
     pictures,
     running,
     wait_for,
@@ -32,11 +31,6 @@ FEW = CHIPS // 10  # in the folder of each class
 SHARED = "/dev/shm"  # noqa: S108 - only looked at
 SLOW = ["--compress-level", "9", "--batch", "8"]
 BOTH = [signal.SIGINT, signal.SIGTERM]
-
-
-@pytest.fixture(autouse=True)
-def _signals_get_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_signals_through(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -28,15 +28,6 @@ from tests.cli.commands import COMMAND, running, wait_for
 SHORT = ["--seconds", "3"]
 
 
-@pytest.fixture(autouse=True)
-def _signals_get_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tests that run in the background of a shell, which ignores Ctrl-C, begin as others do."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        monkeypatch.setattr(
-            signal, "_", signal.signal(signal.SIGINT, signal.SIG_DFL), raising=False
-        )
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chips") / "data"

@@ -37,7 +37,7 @@ from asyncrgb.cli.cluster import cluster
 from asyncrgb.pipeline.shards.cluster_worker import Reach, look
 from asyncrgb.pipeline.shards.repeating import completed, part_of, places_left
 from asyncrgb.pipeline.shards.slices import Slice, Tidings
-from tests.cli.commands import let_signals_through, wait_for
+from tests.cli.commands import wait_for
 from tests.pipeline import faults
 
 CHIPS = 400
@@ -361,10 +361,7 @@ def test_the_command_succeeds_though_a_worker_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "all"])
-def test_a_signal_cancels_the_tasks(
-    group: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_signals_through(monkeypatch)
+def test_a_signal_cancels_the_tasks(group: bool, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(
         command(data, out, "--workers", "2", "--dask", "local", "--compress-level", "9"),
