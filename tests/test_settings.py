@@ -27,6 +27,7 @@ max_bands = 0
 max_expansion = 99
 timeout = 2.5
 worker_memory = 67108864
+nice = 13
 shards = 2
 """
 
@@ -49,6 +50,7 @@ def test_every_limit_can_be_given(tmp_path: Path) -> None:
         max_expansion=99,
         timeout=2.5,
         worker_memory=2**26,
+        nice=13,
         shards=2,
     )
     assert Limits.from_file(written(tmp_path, ALL)) == expected
