@@ -36,7 +36,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def check_end(run: Run, number: int, out: Path) -> None:
     assert run.process.returncode == 128 + number, run.stderr
-    for word in ("Traceback", "Exception", "Error", "leaked", "died"):
+    # Workers die of a SIGTERM that reaches all, as without shards; shards do not.
+    for word in ("Traceback", "Exception", "Error", "leaked", "a shard process died"):
         assert word not in run.stderr
     assert not run.orphans()
     assert (run.counted() or 0) == pictures(out), run.stdout + run.stderr
