@@ -397,8 +397,8 @@ class Limits:
             number.
         nice: how far worker processes of asyncrgb's own stand back behind others, as ``nice``
             counts it: 0 to 19. With 10, an event loop that answers others while images are
-            converted is hardly kept waiting; but where others keep all processors busy, workers
-            come to a standstill almost.
+            converted is kept waiting less; but where others keep all processors busy, workers
+            take several times as long.
         shards: event loops that share the work, each in a process of its own with its part of
             the workers, reads, writes and memory: for machines where one loop cannot feed all
             workers. Not with an executor.

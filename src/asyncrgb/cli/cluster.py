@@ -65,7 +65,7 @@ def cluster(address: str | None, limits: Limits, *, quiet: bool) -> Iterator[Cli
             where = address if address != LOCAL else _local(stack, limits)
             client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS))
             if address == LOCAL:
-                client.run(_settle)
+                client.run(_settle, limits.nice)
         except (OSError, ValueError) as error:
             raise OptionsError(
                 f"{address}: no Dask scheduler answers there ({error}): give the address that "
@@ -113,12 +113,12 @@ def _local(stack: ExitStack, limits: Limits) -> str:
     return str(started.scheduler_address)
 
 
-def _settle() -> None:
+def _settle(nice: int) -> None:
     """Prepare a worker of our own for much work; called in it."""
     # The garbage collector goes through all of Dask after every few images otherwise.
     gc.set_threshold(_GARBAGE)
     if hasattr(os, "nice"):
-        os.nice(1)  # who deals the work goes first, or workers wait for it
+        os.nice(nice)  # who deals the work goes first, or workers wait for it
 
 
 def _about(client: Client, seconds: float) -> str:

@@ -195,7 +195,7 @@ def test_shards_that_die_again_and_again_are_an_error(run: Run, data: Path, tmp_
     ids=["its starter has gone", "a signal to all is held back"],
 )
 def test_a_shard_that_starts_when_all_is_over_leaves_quietly(moment: str) -> None:
-    """Whoever has started it takes along the folder in which its fork server would listen."""
+    """It has lost its fork server's folder with its starter, or is not yet deaf to signals."""
     code = f"""
 import multiprocessing, os, signal
 from asyncrgb import Limits, RenderOptions
