@@ -112,7 +112,10 @@ class Progress:
         kind = type(outcome).__name__
         self.counts[kind] += 1
         if kind == "Converted":
-            self._look_at(cast("Converted", outcome))
+            converted: Converted = outcome  # type: ignore[assignment] # no cast: it is a call
+            self._lost += not converted.worldfile
+            if converted.exposure is not None:
+                self._exposures.append(converted.exposure)
         elif kind == "Failed" and self._failures:
             self._lament(cast("Failed", outcome))
         if self._bar is not None:
@@ -128,11 +131,6 @@ class Progress:
             self._shares[scene.source] = scene.share
             with suppress(OSError):  # nobody looks any more
                 self._bar.update(scene.share - before)
-
-    def _look_at(self, converted: Converted) -> None:
-        self._lost += not converted.worldfile
-        if converted.exposure is not None:
-            self._exposures.append(converted.exposure)
 
     def _lament(self, failed: Failed) -> None:
         reason, source = explain(failed.error), shown(failed.source)

@@ -120,6 +120,7 @@ class Flow(OnThreads):
         self._room = room(partial(self._arena.lease, pressing=True))
         self._room_of_parts = room(partial(self._arena.lease_exactly, pressing=True))
         self._room_of_canvas = room(self._arena.lease_last)
+        self._rooms = self._room, self._room_of_parts, self._room_of_canvas
         self._scenes = Scenes(
             means=means,
             workers=self._staff.size,
@@ -147,12 +148,16 @@ class Flow(OnThreads):
 
     def poke(self) -> None:
         """Set going whatever can go; to be called when a stream has got jobs."""
-        self._room.tell()
-        self._room_of_parts.tell()
-        self._room_of_canvas.tell()
-        self._compare_memory()
+        # Called once in a dozen images, and each time from cold caches, where a call that does
+        # nothing takes a microsecond: what is mostly in vain is not called.
+        for room in self._rooms:
+            if room.awaited:
+                room.tell()
+        if self._arena.capacity < self._capacity:
+            self._tell_of_memory()
+        if not self._begun:
+            self._begin()
         self.meter.look()
-        self._begin()
         self._rendering.dispatch()
         self._writing.crew.poke()
         self._reading.crew.poke()
@@ -208,22 +213,20 @@ class Flow(OnThreads):
         upload.length = len(upload.data)
         self._arena.view(upload.extent, upload.length)[:] = upload.data
 
-    def _compare_memory(self) -> None:
-        """See whether the arena has turned out smaller: readers find out, on their threads."""
+    def _tell_of_memory(self) -> None:
+        """Tell that the arena has turned out smaller: readers find out, on their threads."""
         available = self._arena.capacity
-        if available < self._capacity:
-            self._herald.tell(MemoryReduced(available, self._capacity))
-            self._capacity = available
+        self._herald.tell(MemoryReduced(available, self._capacity))
+        self._capacity = available
 
     def _appetite(self) -> Demand:
-        rooms = self._room, self._room_of_parts, self._room_of_canvas
-        if any(each.awaited for each in rooms) or self._scenes.waiting >= _LINE:
+        if self._scenes.waiting >= _LINE or any(each.awaited for each in self._rooms):
             return Demand.STOP
         return Demand.LESS if self._writing.behind else self._rendering.appetite
 
     def _begin(self) -> None:
         """Start the workers once there is something to do: often everything is up to date."""
-        if self._begun or self._broken is not None:
+        if self._broken is not None:
             return
         if self._uploads or any(each.pending for each in self._streams):
             self._begun = True

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.workers.journal import Journal
     from asyncrgb.pipeline.workers.recovery import Aftermath
     from asyncrgb.pipeline.workers.staff import Staff
-    from asyncrgb.pipeline.workers.worker import Answer, Piece, Rendered
+    from asyncrgb.pipeline.workers.worker import Action, Answer, Piece, Rendered
+
+
+class Queue(deque["Task"]):
+    """Images that wait for a worker.
+
+    Attributes:
+        busy: number of batches of them that workers have.
+
+    """
+
+    busy = 0
 
 
 class Batch(NamedTuple):
@@ -35,6 +46,7 @@ class Batch(NamedTuple):
 
     Attributes:
         tasks: the images.
+        line: where they come from.
         notes: place of the notes on them in the journal.
         staff: number of the workers that have it: how often they have been replaced.
         volume: bytes of the images.
@@ -42,6 +54,7 @@ class Batch(NamedTuple):
     """
 
     tasks: list[Task]
+    line: Queue
     notes: int
     staff: int
     volume: int
@@ -92,15 +105,10 @@ class Rendering:
         self._most_bytes = limits.memory // (2 * (staff.size + 1))
         self._pace = Pace()
         self.work = Work(staff.size)
-        self._pressing: deque[Task] = deque()
-        self._parts: deque[Task] = deque()
-        self._ready: deque[Task] = deque()
+        self._pressing, self._parts, self._ready = self._lines = Queue(), Queue(), Queue()
         self._enlarging = Enlarging(self._arena)
         self._in_flight: dict[int, Batch] = {}  # by the place of their notes
-
-    @property
-    def _lines(self) -> tuple[deque[Task], ...]:
-        return self._pressing, self._parts, self._ready
+        self._isolated = False  # there is one in flight, of one image that may kill who has it
 
     @property
     def ready(self) -> int:
@@ -146,43 +154,48 @@ class Rendering:
         while (task := self._enlarging.take()) is not None:
             self._put_back([task])
         for line in self._lines:
-            while self._next(line) is not None and self._staff.at_work and self._may_send(line):
-                tasks, volume = self._take(line)
-                notes = self._journal.open(len(tasks))
-                batch = Batch(tasks, notes, self._staff.number, volume)
-                self._in_flight[notes] = batch
-                self.work.sent(len(self._in_flight))
-                self._background.spawn(self._render(batch))
+            while line and self._next(line) is not None and self._may_send(line):
+                self._send(line)
+
+    def _send(self, line: Queue) -> None:
+        tasks, volume = self._take(line)
+        notes = self._journal.open(len(tasks))
+        batch = Batch(tasks, line, notes, self._staff.number, volume)
+        self._in_flight[notes] = batch
+        self._isolated = tasks[0].alone
+        line.busy += 1
+        self.work.sent(len(self._in_flight))
+        self._background.spawn(self._render(batch))
 
     def _put_back(self, tasks: Iterable[Task]) -> None:
         """Let images that have been in line before be rendered first, in their order."""
         for task in reversed([*tasks]):
             self._line_of(task).appendleft(task)
 
-    def _line_of(self, task: Task) -> deque[Task]:
+    def _line_of(self, task: Task) -> Queue:
         if task.bulky:
             return self._parts
         return self._pressing if task.pressing else self._ready
 
-    def _free(self, line: deque[Task]) -> int:
+    def _free(self, line: Queue) -> int:
         """Count the workers that have no batch of this line, of those that may have one."""
-        busy = sum(self._line_of(batch.tasks[0]) is line for batch in self._in_flight.values())
         shared = line is self._parts and len(self._ready) > 0
-        return (-(-self._staff.size // 2) if shared else self._staff.size) - busy
+        return (-(-self._staff.size // 2) if shared else self._staff.size) - line.busy
 
-    def _next(self, line: deque[Task]) -> Task | None:
+    def _next(self, line: Queue) -> Task | None:
         while line and not line[0].wanted:
             self._drop(line.popleft())
         return line[0] if line else None
 
-    def _may_send(self, line: deque[Task]) -> bool:
-        isolated = any(batch.tasks[0].alone for batch in self._in_flight.values())
-        if line[0].alone or isolated:
+    def _may_send(self, line: Queue) -> bool:
+        if not self._staff.at_work:
+            return False
+        if line[0].alone or self._isolated:
             return not self._in_flight
         free, full = self._free(line), line[0].bulky or len(line) >= self._limits.batch
         return free > 0 or (free == 0 and full)
 
-    def _take(self, line: deque[Task]) -> tuple[list[Task], int]:
+    def _take(self, line: Queue) -> tuple[list[Task], int]:
         share = -(-len(line) // max(self._free(line), 1))
         most_bytes = min(self._most_bytes, self._pace.most_bytes)
         batch = [line.popleft()]
@@ -214,6 +227,8 @@ class Rendering:
         if self._in_flight.get(batch.notes) is not batch:
             return False
         del self._in_flight[batch.notes]
+        batch.line.busy -= 1
+        self._isolated = False
         self.work.ended(len(self._in_flight))
         self._journal.close(batch.notes)
         return True
@@ -230,14 +245,16 @@ class Rendering:
         self._deliver(tasks, cast("list[Rendered]", answers))
 
     def _order(self, batch: Batch) -> Order:
-        each = [task.action or self._options for task in batch.tasks]
-        actions = {id(action): action for action in each}
-        number = {identity: number for number, identity in enumerate(actions)}
-        pieces: list[Piece] = [
-            (*task.extent, task.length, number[id(action)], task.piped)  # type: ignore[misc] # it has one
-            for task, action in zip(batch.tasks, each, strict=True)
-        ]
-        packed = [self._staff.packed(action) for action in actions.values()]
+        numbers: dict[int, int] = {}  # of the actions, by identity
+        packed: list[Action | bytes] = []
+        pieces: list[Piece] = []
+        for task in batch.tasks:
+            action = task.action or self._options
+            number = numbers.setdefault(id(action), len(packed))
+            if number == len(packed):
+                packed.append(self._staff.packed(action))
+            start, size = task.extent  # type: ignore[misc] # it has one
+            pieces.append((start, size, task.length, number, task.piped))
         most = None if batch.tasks[0].pressing else self._share
         return Order(self._arena.name, batch.notes, pieces, packed, self._sent_limits, most=most)
 

@@ -71,7 +71,9 @@ class Line:
 
     def things(self, crew: Sized) -> int:
         """Count the jobs that there is room for: who opens a file in vain has to do it again."""
-        jobs = len(self._held) + sum(len(each.lines[self._kind]) for each in self.streams)
+        jobs = len(self._held)
+        for stream in self.streams:
+            jobs += len(stream.lines[self._kind])
         return min(jobs, self._arena.vacant - len(crew))
 
     def demand(self) -> Demand:
@@ -80,8 +82,10 @@ class Line:
             return Demand.LESS
         if self._held:
             return Demand.NONE if self._held_at == self._arena.returns else self._appetite()
-        claimable = any(each.lines[self._kind] and not each.paused for each in self.streams)
-        return self._appetite() if claimable else Demand.NONE
+        for stream in self.streams:
+            if stream.lines[self._kind] and not stream.paused:
+                return self._appetite()
+        return Demand.NONE
 
     def claim(self) -> FileTask | None:
         """Give the next job, if there is one and any room."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from time import monotonic, thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.crews.level import Level
 from asyncrgb.pipeline.meters.figures import Figures, insight_between
 from asyncrgb.pipeline.workers.timing import Clocked
 from asyncrgb.pipeline.workers.worker import Rich
+
+_LOOK_SECONDS: Final = 0.008
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +53,14 @@ class Meter:
         self._waiting = Level(1)
         self._leased = Level(arena.capacity)
         self._laps = (0.0, 0.0, 0.0)
+        self._next_look = 0.0
 
     def look(self) -> None:
-        """Look at what changes with every image; once in a hop."""
+        """Look at what changes with every image, every few milliseconds; to be called often."""
+        now = monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SECONDS
         self._waiting.set(self._writing.waiting)
         self._leased.set(self._arena.leased)
 

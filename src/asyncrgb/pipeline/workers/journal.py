@@ -8,6 +8,7 @@ rendered, which ones are finished, and which are as they were.
 
 from __future__ import annotations
 
+from struct import Struct
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,6 +24,7 @@ ENDED: Final = -4  # finished without a picture in its place; the image is whole
 
 _WORD: Final = 8
 _WORKER, _TAKEN, _BEGAN, _STATES = 0, 1, 2, 3  # places of the words
+_HEAD: Final = Struct("qqq")  # those before the states
 
 
 class Account(NamedTuple):
@@ -96,8 +98,10 @@ class Journal:
 
     def seconds(self, start: int) -> float:
         """Tell how long the images at that place took, the last one apart."""
-        words = self._arena.memory[start : start + _STATES * _WORD].cast("q")
-        return max(0, words[_BEGAN] - words[_TAKEN]) / 1e9
+        taken: int
+        began: int
+        _, taken, began = _HEAD.unpack_from(self._arena.memory, start)
+        return max(0, began - taken) / 1e9
 
     def close(self, start: int) -> None:
         """Give a place back."""
