@@ -22,6 +22,7 @@ FACE: Final = "asyncrgb"  # the public names
 # what a part may import of the project besides itself; a name stands for what lies below it too
 ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.errors": frozenset(),
+    "asyncrgb.fork_server": frozenset({"asyncrgb.signals"}),
     "asyncrgb.formats": frozenset(),
     "asyncrgb.machine": frozenset(),
     "asyncrgb.options": frozenset(
@@ -46,12 +47,14 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.sample": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
     "asyncrgb.sensors": frozenset({"asyncrgb.errors"}),
     "asyncrgb.settings": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
+    "asyncrgb.signals": frozenset(),
     "asyncrgb.urls": frozenset(),
     "asyncrgb.tuning": frozenset({FACE, "asyncrgb.errors", "asyncrgb.options"}),
     "asyncrgb.pipeline": frozenset(
         {
             "asyncrgb.errors",
             "asyncrgb.exposure",
+            "asyncrgb.fork_server",
             "asyncrgb.formats",
             "asyncrgb.imaging",
             "asyncrgb.machine",
@@ -64,16 +67,18 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             FACE,
             "asyncrgb.errors",
             "asyncrgb.exposure",
+            "asyncrgb.fork_server",
             "asyncrgb.formats",
             "asyncrgb.machine",
             "asyncrgb.options",
             "asyncrgb.sensors",
             "asyncrgb.settings",
+            "asyncrgb.signals",
             "asyncrgb.tuning",
             "asyncrgb.urls",
         }
     ),
-    "asyncrgb.__main__": frozenset({"asyncrgb.cli"}),
+    "asyncrgb.__main__": frozenset({"asyncrgb.cli", "asyncrgb.fork_server"}),
 }
 PURE: Final = (
     "asyncrgb.errors",

@@ -5,7 +5,11 @@ import os
 import signal
 import sys
 
+from asyncrgb.fork_server import end_fork_server, start_fork_server
+
 _GARBAGE = 50_000  # objects made from one collection to the next; usually 700
+# With these, nothing is rendered, or not by workers of this process alone, or who knows by whom.
+_ELSEWHERE = {"--help", "--dry-run", "--executor", "--shards", "--dask", "--config"}
 
 
 def main() -> None:
@@ -16,14 +20,32 @@ def main() -> None:
             signal.signal(number, _leave)
     _open_standard_streams()
     _leave_out()
-    from asyncrgb.cli import main as run  # noqa: PLC0415 - what takes the time
+    if _will_convert(sys.argv[1:]):
+        start_fork_server()
+    try:
+        from asyncrgb.cli import main as run  # noqa: PLC0415 - what takes the time
 
-    run()
+        run()
+    finally:
+        end_fork_server()
 
 
 def _leave(number: int, _: object) -> None:
     """Leave without an exception, which could come out anywhere and say anything."""
+    end_fork_server()
     os._exit(128 + number)
+
+
+def _will_convert(arguments: list[str]) -> bool:
+    """Guess whether workers of our own will be needed, from what most calls look like.
+
+    Who can tell for sure takes a seventh of a second to load, as long as which the workers would
+    wait. In vain, the guess costs a process that ends with this one; and nothing where it is
+    missed.
+    """
+    source, *others = arguments[arguments[:1] == ["convert"] :] or [""]
+    words = {each.partition("=")[0] for each in others}
+    return len(others) > 0 and not words & _ELSEWHERE and os.path.exists(source)
 
 
 def _leave_out() -> None:

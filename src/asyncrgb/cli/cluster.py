@@ -10,9 +10,9 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.cli.stopping import held_back
 from asyncrgb.cli.terminal import tell
 from asyncrgb.errors import OptionsError
+from asyncrgb.signals import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from asyncrgb.cli.stopping import held_back
+from asyncrgb.fork_server import end_fork_server, start_fork_server
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -25,7 +25,6 @@ _T = TypeVar("_T")
 
 _WRITE_SECONDS: Final = 1.0
 _PAUSE: Final = 0.002
-_WORKERS: Final = ["asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip"]
 
 
 class Setting(NamedTuple):
@@ -78,13 +77,14 @@ def run(
         KeyboardInterrupt: Ctrl-C, where there is no stopper.
 
     """
-    ours = setting.executor == "process" and setting.cluster is None
-    server = _start_fork_server(setting.limits) if ours else None
-    with (
-        nullcontext() if stopper is None else stopper.accompanied(server),
-        _executor(setting.executor, setting.limits) as executor,
-    ):
-        return _run(_converter(setting, executor), job, stopper, voice)
+    if setting.executor == "process" and setting.cluster is None:
+        _start_fork_server(setting.limits)
+    try:
+        with _executor(setting.executor, setting.limits) as executor:
+            return _run(_converter(setting, executor), job, stopper, voice)
+    finally:
+        if stopper is not None:
+            end_fork_server()
 
 
 def _run(
@@ -142,33 +142,12 @@ class _Work:
             self._task.cancel()
 
 
-def _start_fork_server(limits: Limits) -> int | None:
-    """Let the parent of the workers load what they need while this process loads the rest.
-
-    Loaded once, it is shared by all of them. Not for the library to do: a process has only
-    one fork server, and its host may want it otherwise.
-
-    Ctrl-C and the like reach every process of a terminal. They are ours alone: to the fork
-    server they stay held back for good, and its workers do as they are told when they start.
-
-    Returns:
-        The process, as far as this Python tells.
-
-    """
-    import multiprocessing  # noqa: PLC0415 - 20 ms that --help does not need
-
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return None
-    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
-
-    shards = ["asyncrgb.pipeline.shards.shard_process"] if limits.shards > 1 else _WORKERS
-    multiprocessing.set_forkserver_preload(shards)
-    with held_back():
-        resource_tracker.ensure_running()  # which lets some signals through when it is done
-    with held_back():
-        forkserver.ensure_running()
-    server = getattr(forkserver, "_forkserver", None)
-    return getattr(server, "_forkserver_pid", None)
+def _start_fork_server(limits: Limits) -> None:
+    """Let the parent of the workers load what they need while this process loads the rest."""
+    if limits.shards > 1:
+        start_fork_server(["asyncrgb.pipeline.shards.shard_process"])
+    else:
+        start_fork_server()
 
 
 def _loop_factory() -> Callable[[], Any] | None:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
+from asyncrgb.fork_server import end_fork_server
+from asyncrgb.signals import SIGNALS
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterator
     from typing import Never
 
-_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last
-SIGNALS: Final = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-_KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
 _DRAIN_SECONDS: Final = 2.0
 _LAST_SECONDS: Final = 0.4  # of workers, from when they are to drop what they do
 _SHARD: Final = "-shard-"  # in the names of processes that have workers of their own
@@ -66,7 +66,6 @@ class Stopper:
         self._arrived: SimpleQueue[int] = SimpleQueue()
         self._installed = False
         self._begun = False
-        self._companion: int | None = None
         self._loop: AbstractEventLoop | None = None
         self._work: Work | None = None
         self._unsaid = Lock()
@@ -86,15 +85,6 @@ class Stopper:
         """Take the signals from now on."""
         self._installed = True
         self._settle(self._take)
-
-    @contextmanager
-    def accompanied(self, pid: int | None) -> Iterator[None]:
-        """See to it that a process of ours does not outlive us, whenever we leave."""
-        self._companion = pid
-        try:
-            yield
-        finally:
-            self._end_companion()
 
     @contextmanager
     def guarding(self, work: Work, loop: AbstractEventLoop, voice: Voice) -> Iterator[None]:
@@ -165,15 +155,8 @@ class Stopper:
         self._leave()
 
     def _leave(self) -> Never:
-        self._end_companion()
+        end_fork_server()
         os._exit(self.exit_code(1))
-
-    def _end_companion(self) -> None:
-        pid, self._companion = self._companion, None
-        if pid is not None:
-            with suppress(OSError):  # it is gone already
-                os.kill(pid, _KILL)
-                os.waitpid(pid, 0)
 
 
 def _kill_workers(*, shards: bool = False) -> None:
@@ -183,16 +166,3 @@ def _kill_workers(*, shards: bool = False) -> None:
     for child in active_children():
         if shards or _SHARD not in child.name:
             child.kill()
-
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Keep signals waiting, in this thread and in the processes that it starts meanwhile."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

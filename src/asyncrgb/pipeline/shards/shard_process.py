@@ -17,6 +17,7 @@ from threading import Lock, Thread, Timer
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError
+from asyncrgb.fork_server import FOR_WORKERS
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.loops import loop_factory
 from asyncrgb.pipeline.run import Brake
@@ -130,7 +131,7 @@ def _start_fork_server() -> None:
     if "forkserver" in multiprocessing.get_all_start_methods():
         from multiprocessing import forkserver  # noqa: PLC0415 - not on every system
 
-        multiprocessing.set_forkserver_preload(list(process.PRELOADED))
+        multiprocessing.set_forkserver_preload(list(FOR_WORKERS))
         forkserver.ensure_running()
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 # How a worker is named, and how it leaves if it finds itself converting instead of starting.
 NAME: Final = "asyncrgb-worker"
 UNGUARDED: Final = 86
-# What workers need, to be loaded once for all of them.
-PRELOADED: Final = ("asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip")
 
 # What a worker maps besides images: libraries that are imported when they are needed, stacks,
 # the heaps of threads. Address space, of which most is never touched.

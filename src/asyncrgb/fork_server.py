@@ -1,0 +1,52 @@
+"""The parent of the workers: it loads what they need, once for all of them.
+
+To load it takes a third of a second, in which the command loads the rest. Not for the library to
+do: a process has only one fork server, and its host may want it otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from asyncrgb.signals import KILL, held_back
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOR_WORKERS: Final = ("asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip")
+
+_pid: int | None = None
+
+
+def start_fork_server(modules: Sequence[str] = FOR_WORKERS) -> None:
+    """Start it, where there is one and it does not run yet, and let it load ``modules``.
+
+    Ctrl-C and the like reach every process of a terminal. They are ours alone: to the fork
+    server they stay held back for good, and its workers do as they are told when they start.
+    """
+    global _pid  # noqa: PLW0603 - as the server, there is one in a process
+    import multiprocessing  # noqa: PLC0415 - 20 ms that --help does not need
+
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
+
+    multiprocessing.set_forkserver_preload(list(modules))
+    with held_back():
+        resource_tracker.ensure_running()  # which lets some signals through when it is done
+    with held_back():  # until it is known whom to end
+        forkserver.ensure_running()
+        server = getattr(forkserver, "_forkserver", None)
+        _pid = getattr(server, "_forkserver_pid", None)  # as far as this Python tells
+
+
+def end_fork_server() -> None:
+    """End it, if it was started here: it is not to outlive us, whenever we leave."""
+    global _pid
+    pid, _pid = _pid, None
+    if pid is not None:
+        with suppress(OSError):  # it is gone already
+            os.kill(pid, KILL)
+            os.waitpid(pid, 0)
