@@ -79,7 +79,7 @@ def test_the_default_limits() -> None:
         "reads": 64,
         "writes": 64,
         "memory": 128 * 2**20,
-        "batch": 64,
+        "batch": 128,
         "max_pixels": 2**28,
         "max_bands": 4096,
         "max_expansion": 1100,

@@ -412,7 +412,7 @@ class Limits:
     reads: int = 64
     writes: int = 64
     memory: int = 128 * 2**20
-    batch: int = 64
+    batch: int = 128
     max_pixels: int = 2**28
     max_bands: int = 4096
     max_expansion: int = 1100

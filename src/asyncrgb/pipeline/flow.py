@@ -69,9 +69,9 @@ class Flow(OnThreads):
     ) -> None:
         self.options = options
         pool = Pool(executor, limits)
-        # A batch for each worker, one that waits for the next that is free, one being read or
+        # A batch for each worker, and one that waits for the next that is free, or is being read or
         # written; slow storage needs an extent for each reader and writer, and as many again.
-        most = max((pool.size + 2) * limits.batch, 2 * (limits.reads + limits.writes))
+        most = max((pool.size + 1) * limits.batch, 2 * (limits.reads + limits.writes))
         notes = 2 * (pool.size + 1), limits.batch  # twice: for those that press too
         self._arena = Arena(limits.memory, most, Journal.size(*notes))
         self._journal = Journal(self._arena, *notes)
