@@ -21,18 +21,14 @@ FACE: Final = "asyncrgb"  # the public names
 
 # what a part may import of the project besides itself; a name stands for what lies below it too
 ALLOWED: Final[dict[str, frozenset[str]]] = {
+    "asyncrgb.checks": frozenset({"asyncrgb.errors"}),
     "asyncrgb.errors": frozenset(),
     "asyncrgb.fork_server": frozenset({"asyncrgb.signals"}),
     "asyncrgb.formats": frozenset(),
     "asyncrgb.machine": frozenset(),
+    "asyncrgb.limits": frozenset({"asyncrgb.checks", "asyncrgb.machine", "asyncrgb.settings"}),
     "asyncrgb.options": frozenset(
-        {
-            "asyncrgb.errors",
-            "asyncrgb.formats",
-            "asyncrgb.machine",
-            "asyncrgb.sensors",
-            "asyncrgb.settings",
-        }
+        {"asyncrgb.checks", "asyncrgb.errors", "asyncrgb.formats", "asyncrgb.sensors"}
     ),
     "asyncrgb.exposure": frozenset({"asyncrgb.options"}),
     "asyncrgb.imaging": frozenset(
@@ -40,16 +36,17 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.errors",
             "asyncrgb.exposure",
             "asyncrgb.formats",
+            "asyncrgb.limits",
             "asyncrgb.options",
             "asyncrgb.sensors",
         }
     ),
-    "asyncrgb.sample": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
+    "asyncrgb.sample": frozenset({"asyncrgb.errors", "asyncrgb.limits", "asyncrgb.options"}),
     "asyncrgb.sensors": frozenset({"asyncrgb.errors"}),
-    "asyncrgb.settings": frozenset({"asyncrgb.errors", "asyncrgb.options"}),
+    "asyncrgb.settings": frozenset({"asyncrgb.errors", "asyncrgb.limits"}),
     "asyncrgb.signals": frozenset(),
     "asyncrgb.urls": frozenset(),
-    "asyncrgb.tuning": frozenset({FACE, "asyncrgb.errors", "asyncrgb.options"}),
+    "asyncrgb.tuning": frozenset({FACE, "asyncrgb.errors", "asyncrgb.limits", "asyncrgb.options"}),
     "asyncrgb.pipeline": frozenset(
         {
             "asyncrgb.errors",
@@ -58,6 +55,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.formats",
             "asyncrgb.imaging",
             "asyncrgb.machine",
+            "asyncrgb.limits",
             "asyncrgb.options",
             "asyncrgb.urls",
         }
@@ -70,6 +68,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.fork_server",
             "asyncrgb.formats",
             "asyncrgb.machine",
+            "asyncrgb.limits",
             "asyncrgb.options",
             "asyncrgb.sensors",
             "asyncrgb.settings",
@@ -85,6 +84,7 @@ PURE: Final = (
     "asyncrgb.exposure",
     "asyncrgb.formats",
     "asyncrgb.imaging",
+    "asyncrgb.limits",
     "asyncrgb.options",
     "asyncrgb.sensors",
 )

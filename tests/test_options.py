@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 from asyncrgb import machine
 from asyncrgb.errors import OptionsError
 from asyncrgb.formats import FORMATS
-from asyncrgb.options import (
-    PRESETS,
-    FixedStretch,
-    Limits,
-    PercentileStretch,
-    RenderOptions,
-)
+from asyncrgb.limits import Limits
+from asyncrgb.options import PRESETS, FixedStretch, PercentileStretch, RenderOptions
 
 Options = FixedStretch | PercentileStretch | RenderOptions | Limits
 

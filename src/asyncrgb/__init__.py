@@ -26,13 +26,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.describing import describe
     from asyncrgb.imaging.description import BandDescription, Description
     from asyncrgb.imaging.statistics import Statistics
-    from asyncrgb.options import (
-        PRESETS,
-        FixedStretch,
-        Limits,
-        PercentileStretch,
-        RenderOptions,
-    )
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import PRESETS, FixedStretch, PercentileStretch, RenderOptions
     from asyncrgb.pipeline.converter import Converter
     from asyncrgb.pipeline.doors import convert, measure, run
     from asyncrgb.pipeline.events import (
@@ -127,7 +122,8 @@ _HOMES = {
     "imaging.describing": "describe",
     "imaging.description": "BandDescription Description",
     "imaging.statistics": "Statistics",
-    "options": "PRESETS FixedStretch Limits PercentileStretch RenderOptions",
+    "limits": "Limits",
+    "options": "PRESETS FixedStretch PercentileStretch RenderOptions",
     "pipeline.converter": "Converter",
     "pipeline.doors": "convert measure run",
     "pipeline.events": (

@@ -11,14 +11,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from asyncrgb import machine, sensors
+from asyncrgb import sensors
+from asyncrgb.checks import check, is_name, is_number, is_whole, shown
 from asyncrgb.errors import OptionsError
 from asyncrgb.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from _typeshed import StrPath
 
 Band: TypeAlias = int | str
 Range: TypeAlias = tuple[float, float]
@@ -33,50 +33,19 @@ _DEPTHS: Final = (8, 16)
 _COMPRESS_LEVEL: Final = 1
 _MAX_COMPRESS_LEVEL: Final = 9
 _MAX_QUALITY: Final = 100
-_MAX_READS: Final = 4096
-_NICEST: Final = 19
-_MAX_MEMORY: Final = 2**48
-_MIN_MEMORY: Final = 2**20
-_SMALL: Final = 2**20  # bytes of an image that is no scene, however many workers there are
-_SHORTEST: Final = 0.001  # seconds
-_LONGEST: Final = 10**7
-
-
-def _check(ok: bool, message: str) -> None:  # noqa: FBT001 - a predicate reads best in first place
-    if not ok:
-        raise OptionsError(message)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    """Tell whether ``value`` is a number that floats can hold, and no other kind of number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return abs(value) <= sys.float_info.max
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
 def _check_bands(bands: object) -> None:
     if not isinstance(bands, tuple):
         raise OptionsError(f"bands {bands!r}: give a tuple, such as (4, 3, 2), or (1,) for grey")
-    shown = ",".join(map(str, bands))
-    _check(
+    named = ",".join(map(str, bands))
+    check(
         len(bands) in _COUNTS,
-        f"bands {shown}: give three bands, red, green and blue, such as 4,3,2, or one for grey",
+        f"bands {named}: give three bands, red, green and blue, such as 4,3,2, or one for grey",
     )
-    _check(
-        all(_is_name(band) or (_is_whole(band) and band >= 1) for band in bands),
-        f"bands {shown}: bands are names, or whole numbers counted from 1, such as 4,3,2",
+    check(
+        all(is_name(band) or (is_whole(band) and band >= 1) for band in bands),
+        f"bands {named}: bands are names, or whole numbers counted from 1, such as 4,3,2",
     )
 
 
@@ -104,15 +73,15 @@ class FixedStretch:
 
     def __post_init__(self) -> None:
         counts = [len(each) if isinstance(each, tuple) else -1 for each in (self.low, self.high)]
-        _check(
+        check(
             counts[0] == counts[1] and counts[0] != 0,
             f"scale {self.low} {self.high}: give a low value and a high one, "
             "or as many of both as bands are shown",
         )
         for low, high in self.ranges:
-            _check(
-                _is_number(low) and _is_number(high) and 0 < high - low <= sys.float_info.max,
-                f"scale {_shown(low)} {_shown(high)}: give two finite numbers, "
+            check(
+                is_number(low) and is_number(high) and 0 < high - low <= sys.float_info.max,
+                f"scale {shown(low)} {shown(high)}: give two finite numbers, "
                 "the smaller one first, with a finite difference",
             )
 
@@ -150,13 +119,13 @@ class PercentileStretch:
     joint: bool = False
 
     def __post_init__(self) -> None:
-        _check(
-            _is_number(self.low) and _is_number(self.high) and 0 <= self.low < self.high <= 100,  # noqa: PLR2004 - per cent
-            f"percentile {_shown(self.low)} {_shown(self.high)}: give two numbers from 0 to 100, "
+        check(
+            is_number(self.low) and is_number(self.high) and 0 <= self.low < self.high <= 100,  # noqa: PLR2004 - per cent
+            f"percentile {shown(self.low)} {shown(self.high)}: give two numbers from 0 to 100, "
             "the smaller one first, such as 2 98",
         )
-        _check(self.scope in get_args(Scope), f"scope {self.scope!r}: choose image or dataset")
-        _check(isinstance(self.joint, bool), f"joint {self.joint!r}: give True or False")
+        check(self.scope in get_args(Scope), f"scope {self.scope!r}: choose image or dataset")
+        check(isinstance(self.joint, bool), f"joint {self.joint!r}: give True or False")
 
 
 Stretch: TypeAlias = FixedStretch | PercentileStretch
@@ -239,87 +208,87 @@ class RenderOptions:
     def _check_choice_of_bands(self) -> None:
         if self.bands is not None:
             _check_bands(self.bands)
-        _check(
+        check(
             self.sensor is None or isinstance(self.sensor, str),
             f"sensor {self.sensor!r}: choose one of {', '.join(sensors.SENSORS)}",
         )
         self.indexes  # noqa: B018 - names that the sensor does not know raise
 
     def _check_stretch(self) -> None:
-        _check(
+        check(
             self.stretch is None or isinstance(self.stretch, Stretch),
             f"stretch {self.stretch!r}: give a FixedStretch, such as FixedStretch(0, 4000), "
             "or a PercentileStretch",
         )
         ranges = len(self.stretch.ranges) if isinstance(self.stretch, FixedStretch) else 1
-        _check(
+        check(
             ranges in (1, len(self.bands or DEFAULT_BANDS)),
             f"scale: {ranges} ranges for {len(self.bands or DEFAULT_BANDS)} bands: "
             "give one, or one for each",
         )
 
     def _check_size(self) -> None:
-        _check(
-            self.max_size is None or (_is_whole(self.max_size) and self.max_size >= 1),
+        check(
+            self.max_size is None or (is_whole(self.max_size) and self.max_size >= 1),
             f"max size {self.max_size!r}: give a whole number of pixels, 1 or more",
         )
-        _check(
-            self.overview in ("auto", "none") or (_is_whole(self.overview) and self.overview >= 0),  # type: ignore[operator] # a number by then
+        check(
+            self.overview in ("auto", "none") or (is_whole(self.overview) and self.overview >= 0),  # type: ignore[operator] # a number by then
             f"overview {self.overview!r}: give auto, none, or a number, 0 for the first",
         )
 
     def _check_values(self) -> None:
-        _check(
-            _is_number(self.gamma) and self.gamma > 0,
-            f"gamma {_shown(self.gamma)}: give a number above 0, such as 1.4",
+        check(
+            is_number(self.gamma) and self.gamma > 0,
+            f"gamma {shown(self.gamma)}: give a number above 0, such as 1.4",
         )
-        _check(
+        check(
             self.rounding in get_args(Rounding),
             f"rounding {self.rounding!r}: choose down or nearest",
         )
-        _check(_is_number(self.offset), f"offset {_shown(self.offset)}: give a finite number")
-        _check(
+        check(is_number(self.offset), f"offset {shown(self.offset)}: give a finite number")
+        check(
             self.nodata in ("auto", "none")
             or (isinstance(self.nodata, float) and not math.isfinite(self.nodata))
-            or _is_number(self.nodata),
+            or is_number(self.nodata),
             f"nodata {self.nodata!r}: give a number, nan, auto or none",
         )
         for name in ("unscale", "alpha", "worldfile"):
             value = getattr(self, name)
-            _check(isinstance(value, bool), f"{name} {value!r}: give True or False")
+            check(isinstance(value, bool), f"{name} {value!r}: give True or False")
 
     def _check_format(self) -> None:
-        _check(
+        check(
             isinstance(self.format, str) and self.format in FORMATS,
             f"format {self.format!r}: choose one of {', '.join(FORMATS)}",
         )
-        _check(
-            self.quality is None or (_is_whole(self.quality) and 1 <= self.quality <= _MAX_QUALITY),
+        check(
+            self.quality is None or (is_whole(self.quality) and 1 <= self.quality <= _MAX_QUALITY),
             f"quality {self.quality}: give a whole number from 1 to {_MAX_QUALITY}",
         )
-        _check(
+        check(
             self.quality is None or FORMATS[self.format].lossy,
             f"quality {self.quality}: {self.format} loses nothing, so it has no quality: leave it "
             "out, or choose format jpeg or webp",
         )
-        _check(
-            _is_whole(self.compress_level) and 0 <= self.compress_level <= _MAX_COMPRESS_LEVEL,
+        check(
+            is_whole(self.compress_level) and 0 <= self.compress_level <= _MAX_COMPRESS_LEVEL,
             f"compress level {self.compress_level}: give a whole number from 0 (stored) "
             f"to {_MAX_COMPRESS_LEVEL} (smallest)",
         )
-        _check(
+        check(
             self.format != "jpeg" or self.compress_level == _COMPRESS_LEVEL,
             f"compress level {self.compress_level}: jpeg has none: give a quality, or leave it out",
         )
 
     def _check_samples(self) -> None:
         its = FORMATS[self.format]
-        _check(
-            _is_whole(self.bit_depth) and self.bit_depth in (_DEPTHS if its.deep else _DEPTHS[:1]),
+        check(
+            is_whole(self.bit_depth) and self.bit_depth in (_DEPTHS if its.deep else _DEPTHS[:1]),
             f"bit depth {self.bit_depth}: {self.format} can have "
             f"{'8 or 16' if its.deep else 'only 8'}",
         )
-        _check(
+        check(
             its.alpha or not self.alpha,
             f"{self.format} cannot hold transparency: leave alpha out, or choose format png",
         )
@@ -327,12 +296,12 @@ class RenderOptions:
     def _check_dst_range(self) -> None:
         most = 2**self.bit_depth - 1
         dst = self.dst_range
-        _check(
+        check(
             dst is None
             or (
                 isinstance(dst, tuple)
                 and len(dst) == len(("low", "high"))
-                and all(map(_is_whole, dst))
+                and all(map(is_whole, dst))
                 and 0 <= dst[0] < dst[1] <= most
             ),
             f"dst range {dst}: give two whole numbers from 0 to {most}, the smaller one first",
@@ -369,126 +338,3 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "rounding": "nearest",
     },
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much of the machine a conversion may use, and what it refuses.
-
-    Attributes:
-        workers: renderers at work at once, processes or threads; None: one for each processor
-            that this process may use.
-        reads: most reads in flight. Readers follow demand: fast storage never needs this many,
-            slow storage is read with all of them.
-        writes: most writes in flight; they follow demand too.
-        memory: bytes of image data held at any moment: what is read, waits, is rendered or is
-            written shares them.
-        batch: most images handed to a worker at once.
-        max_pixels: largest height times width of an image, or of a strip or tile that is larger;
-            0 switches the limit off.
-        max_bands: most bands of an image, and most pages of a file; 0 switches the limit off.
-        max_expansion: most decoded bytes for each byte of a file, three for each pixel at least,
-            where they are more than 64 MiB: deflate cannot reach 1,032, so what declares more
-            is a bomb, or empty. 0 switches the limit off.
-        timeout: most seconds that a worker may take for an image; None: as many as it takes.
-            For worker processes of asyncrgb's own only.
-        worker_memory: bytes that each worker process may allocate for its images, besides what
-            it starts with; None: its share of the memory that this process may use; 0: any
-            number.
-        nice: how far worker processes of asyncrgb's own stand back behind others, as ``nice``
-            counts it: 0 to 19. With 10, an event loop that answers others while images are
-            converted is kept waiting less; but where others keep all processors busy, workers
-            take several times as long.
-        shards: event loops that share the work, each in a process of its own with its part of
-            the workers, reads, writes and memory: for machines where one loop cannot feed all
-            workers. Not with an executor.
-
-    Raises:
-        OptionsError: a value cannot be used; the message says what can.
-
-    """
-
-    workers: int | None = None
-    reads: int = 64
-    writes: int = 64
-    memory: int = 128 * 2**20
-    batch: int = 128
-    max_pixels: int = 2**28
-    max_bands: int = 4096
-    max_expansion: int = 1100
-    timeout: float | None = None
-    worker_memory: int | None = None
-    nice: int = 1
-    shards: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("workers", "reads", "writes", "batch", "shards"):
-            value = getattr(self, name)
-            _check(
-                (value is None and name == "workers")
-                or (_is_whole(value) and 1 <= value <= _MAX_READS),
-                f"{name} {value}: give a whole number from 1 to {_MAX_READS}",
-            )
-        _check(
-            _is_whole(self.memory) and _MIN_MEMORY <= self.memory <= _MAX_MEMORY,
-            f"memory {self.memory}: give {_MIN_MEMORY} bytes (1M) or more, up to {_MAX_MEMORY}",
-        )
-        self._check_workers()
-        for name in ("max_pixels", "max_bands", "max_expansion"):
-            value = getattr(self, name)
-            _check(
-                _is_whole(value) and value >= 0,
-                f"{name} {value}: give a whole number, or 0 for no limit",
-            )
-
-    def _check_workers(self) -> None:
-        _check(
-            self.timeout is None
-            or (_is_number(self.timeout) and _SHORTEST <= self.timeout <= _LONGEST),
-            f"timeout {self.timeout}: give a number of seconds from {_SHORTEST} to {_LONGEST}",
-        )
-        _check(
-            _is_whole(self.nice) and 0 <= self.nice <= _NICEST,
-            f"nice {self.nice}: give a whole number from 0 to {_NICEST}",
-        )
-        _check(
-            self.worker_memory is None
-            or (
-                _is_whole(self.worker_memory)
-                and (self.worker_memory >= _MIN_MEMORY or self.worker_memory == 0)
-            ),
-            f"worker memory {self.worker_memory}: give {_MIN_MEMORY} bytes (1M) or more, "
-            "or 0 for no limit",
-        )
-
-    @classmethod
-    def from_file(cls, path: StrPath) -> Limits:
-        """Read a settings file, as ``asyncrgb tune --save`` writes it.
-
-        Args:
-            path: of a TOML file with one table, ``[limits]``, whose keys are the names above;
-                amounts of memory may be text such as "32M". What it does not name is as by
-                default.
-
-        Raises:
-            OptionsError: it is no such file, names what there is not, or a value cannot be used.
-            OSError: it cannot be read.
-
-        """
-        from asyncrgb.settings import read_limits  # noqa: PLC0415 - it opens files; this does not
-
-        return read_limits(path)
-
-    @property
-    def worker_count(self) -> int:
-        """Number of workers: ``workers``, or the processors this process may keep busy."""
-        return self.workers or machine.processors()
-
-    @property
-    def share(self) -> int:
-        """Bytes of the largest image that is handled whole, as a file and decoded.
-
-        With twice as many as there are workers under way, and two more, ``memory`` is full.
-        """
-        fair = self.memory // (2 * (self.worker_count + 1))
-        return max(fair, min(self.memory // 4, _SMALL))

@@ -10,7 +10,8 @@ import pytest
 from asyncrgb.errors import BandError
 from asyncrgb.imaging.bands import Choice, choose
 from asyncrgb.imaging.reading import tiff
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 from asyncrgb.sensors import SENSORS
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from PIL import Image
 
 from asyncrgb.errors import BandError, DecodeError, LimitError
 from asyncrgb.imaging.chip import render
-from asyncrgb.options import FixedStretch, Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import FixedStretch, RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

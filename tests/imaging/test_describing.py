@@ -18,7 +18,7 @@ from asyncrgb.errors import AsyncRgbError, DecodeError, LimitError
 from asyncrgb.imaging import describing
 from asyncrgb.imaging.describing import describe
 from asyncrgb.imaging.description import Description, SensorGuess, Shown
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 WriteTiff = Callable[..., bytes]
 

@@ -15,7 +15,8 @@ from asyncrgb.imaging.bands import choose
 from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.values import Values
-from asyncrgb.options import FixedStretch, Limits, PercentileStretch, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import FixedStretch, PercentileStretch, RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.imaging.reading import tiff
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 rasterio = pytest.importorskip("rasterio", reason="the oracle, rasterio, is not installed")
 

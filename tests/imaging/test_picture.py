@@ -18,7 +18,8 @@ from PIL import Image
 from asyncrgb.errors import BandError, DecodeError, LimitError
 from asyncrgb.imaging import chip as renderer
 from asyncrgb.imaging.chip import picture, render
-from asyncrgb.options import PRESETS, FixedStretch, Limits, PercentileStretch, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import PRESETS, FixedStretch, PercentileStretch, RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,8 @@ from asyncrgb.imaging.reading.levels import Level
 from asyncrgb.imaging.reading.sparse import Absent, Sparse
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.writing import joining
-from asyncrgb.options import FixedStretch, Limits, PercentileStretch, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import FixedStretch, PercentileStretch, RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,8 @@ from asyncrgb.imaging.bands import Choice, choose
 from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.stretch import Affine
 from asyncrgb.imaging.values import Values
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 LOCAL: Final = "local"
 _CONNECT_SECONDS: Final = 10

@@ -18,7 +18,8 @@ from asyncrgb.cli.suggestion import suggest
 from asyncrgb.cli.terminal import tell
 from asyncrgb.cli.words import explain, shown
 from asyncrgb.errors import AsyncRgbError
-from asyncrgb.options import FixedStretch, Limits
+from asyncrgb.limits import Limits
+from asyncrgb.options import FixedStretch
 from asyncrgb.urls import is_url, redacted, unqueried
 
 if TYPE_CHECKING:

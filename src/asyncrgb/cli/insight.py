@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from asyncrgb import Insight
     from asyncrgb.cli.running import Setting
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 _MIB: Final = 2**20
 

@@ -20,7 +20,7 @@ from asyncrgb.cli.parameters import (
     written_file,
 )
 from asyncrgb.cli.settings import config_option
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 from asyncrgb.settings import shown_size
 
 if TYPE_CHECKING:

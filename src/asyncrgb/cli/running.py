@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from asyncrgb import Converter, Event
     from asyncrgb.cli.stopping import Stopper, Voice
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
 
 _T = TypeVar("_T")
 

@@ -14,7 +14,7 @@ from asyncrgb.settings import settings_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 _SUFFIX: Final = ".toml"
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

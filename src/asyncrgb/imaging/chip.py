@@ -12,7 +12,8 @@ from asyncrgb.imaging.reading import layout
 from asyncrgb.imaging.recipe import Recipe
 from asyncrgb.imaging.values import Values
 from asyncrgb.imaging.writing import encode
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,8 @@ from asyncrgb.imaging.description import (
 from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.values import Values
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 from asyncrgb.sensors import SENSORS
 
 if TYPE_CHECKING:

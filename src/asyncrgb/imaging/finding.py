@@ -9,7 +9,8 @@ from asyncrgb.imaging.reading import refusals, tiff
 if TYPE_CHECKING:
     from asyncrgb.imaging.reading.image import Image
     from asyncrgb.imaging.reading.layout import Layout
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
 
 
 def image_for(

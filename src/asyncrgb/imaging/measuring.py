@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.reading.layout import Form
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.imaging.stretch import Affine
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
 
 GREY: Final = 4  # what the values of grey pictures are counted under
 

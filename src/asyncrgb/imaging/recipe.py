@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.reading.layout import Layout
     from asyncrgb.imaging.stretch import Tables, Transfer
     from asyncrgb.imaging.values import Values
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
 
 
 class Recipe:

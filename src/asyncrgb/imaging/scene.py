@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.imaging.subject import Subject
     from asyncrgb.imaging.writing.joining import Recipe
-    from asyncrgb.options import Limits, Range, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import Range, RenderOptions
 
 __all__ = ["count", "draw", "finish", "plan"]
 

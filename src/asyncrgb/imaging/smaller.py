@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.reading.image import Image
     from asyncrgb.imaging.reading.layout import Form, Layout
     from asyncrgb.imaging.reading.levels import Level
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
 
     Size = tuple[int, int]  # rows, columns
     Rows = tuple[int, int]

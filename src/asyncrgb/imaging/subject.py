@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.reading.details import Details
     from asyncrgb.imaging.reading.levels import Level
     from asyncrgb.imaging.reading.sparse import Sparse
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
 
 _PIECEWISE: Final = frozenset({"png", "tiff"})  # formats that are joined of pieces
 _PIXELS: Final = 2**20  # that are made smaller at once

@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asyncrgb.errors import AsyncRgbError
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 from asyncrgb.pipeline.calls import Calls
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.folders.folder import Terms, convert_folder

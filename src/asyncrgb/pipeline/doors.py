@@ -7,7 +7,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asyncrgb.errors import AsyncRgbError
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 from asyncrgb.pipeline.converter import Converter
 from asyncrgb.pipeline.loops import loop_factory
 

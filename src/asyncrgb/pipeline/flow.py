@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.storage.storage import Files
     from asyncrgb.pipeline.stream import Stream

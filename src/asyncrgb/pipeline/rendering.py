@@ -21,7 +21,8 @@ from asyncrgb.pipeline.workers.worker import Order, TooLarge
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.means import Means
     from asyncrgb.pipeline.task import Task
     from asyncrgb.pipeline.workers.journal import Journal

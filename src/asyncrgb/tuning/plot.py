@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
     from asyncrgb.tuning.search import Findings
 
 SUFFIXES: Final = (".png", ".svg", ".pdf")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
     from asyncrgb.tuning.trial import Figures
 
 _READS: Final = (1, 4, 16, 64, 256)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from asyncrgb import Outcome, Trace
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.tuning.sample import Sample
 
 _RAMP: Final = 0.4  # part of a trial in which readers may find their number

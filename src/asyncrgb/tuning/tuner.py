@@ -15,7 +15,8 @@ from asyncrgb.tuning.trial import Terms, chip, trial
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.tuning.results import Results
     from asyncrgb.tuning.sample import Rates, Sample
     from asyncrgb.tuning.trial import Figures

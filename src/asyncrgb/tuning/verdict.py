@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median, stdev
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 if TYPE_CHECKING:
     from asyncrgb.tuning.search import Findings

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncrgb.imaging.reading import details, tiff
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from asyncrgb.errors import AsyncRgbError, DecodeError
 from asyncrgb.imaging.reading import layout, tiff
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from asyncrgb.errors import DecodeError
 from asyncrgb.imaging.reading import decoders, layout, segments, tiff
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

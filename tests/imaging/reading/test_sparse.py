@@ -19,7 +19,8 @@ from asyncrgb.errors import AsyncRgbError, DecodeError, LimitError
 from asyncrgb.imaging import scene
 from asyncrgb.imaging.reading import levels, sparse, tiff
 from asyncrgb.imaging.reading.sparse import Absent, Sparse, merged
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from asyncrgb.errors import DecodeError
 from asyncrgb.imaging.reading import decoders, layout, lzw, segments, strips, tiff
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from asyncrgb.errors import AsyncRgbError, DecodeError, LimitError
 from asyncrgb.imaging.reading import tiff
-from asyncrgb.options import Limits
+from asyncrgb.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -516,7 +516,8 @@ import logging, resource, sys, time, warnings
 from pathlib import Path
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.imaging import chip
-from asyncrgb.options import Limits, RenderOptions
+from asyncrgb.limits import Limits
+from asyncrgb.options import RenderOptions
 
 logging.disable(logging.CRITICAL)
 warnings.simplefilter("error")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.reading.grid import Grid, Numbers
     from asyncrgb.imaging.reading.layout import Form
     from asyncrgb.imaging.reading.sparse import Sparse
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 _REMEMBERED: Final = 4  # two for each file: while it is planned, and while it is drawn
 _MOST_COPIES: Final = 64

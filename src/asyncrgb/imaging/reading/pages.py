@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
     from asyncrgb.imaging.reading.segments import Segments
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 _REAL: Final = frozenset("buif")  # kinds of dtypes
 _COLOURS: Final = {0: "inverted", 1: "grey", 2: "rgb", 3: "palette", 6: "ycbcr"}

@@ -9,7 +9,7 @@ from asyncrgb.errors import DecodeError, LimitError
 if TYPE_CHECKING:
     from asyncrgb.imaging.reading.layout import Form, Layout
     from asyncrgb.imaging.reading.segments import Segments
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 _HARMLESS: Final = 2**26  # decoded bytes that are no danger, however small the file
 _PICTURE: Final = 3  # bytes that a pixel takes at least: what is made of it

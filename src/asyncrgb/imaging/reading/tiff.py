@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from asyncrgb.imaging.reading.layout import Layout
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 __all__ = ["Image", "bands_of", "find_image", "image_of"]
 

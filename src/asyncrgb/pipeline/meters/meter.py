@@ -16,7 +16,7 @@ _LOOK_SECONDS: Final = 0.008
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
     from asyncrgb.pipeline.crews.crews import Crews
     from asyncrgb.pipeline.crews.level import Work
     from asyncrgb.pipeline.memory.arena import Arena

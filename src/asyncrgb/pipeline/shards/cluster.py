@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from distributed import Client, Future
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.shards.slices import Slice, Tidings
 
 _SECONDS: Final = 1.0  # of a task: what Dask needs for one are milliseconds

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from distributed import Worker
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.shards.slices import Slice, Tidings
 
 _CLOSING_SECONDS: Final = 5.0

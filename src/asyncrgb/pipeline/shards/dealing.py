@@ -29,7 +29,8 @@ from asyncrgb.pipeline.storage.places import Places
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.meters.figures import Figures
     from asyncrgb.pipeline.meters.insight import Insight
     from asyncrgb.pipeline.shards.slices import Passage, Shards, Tidings

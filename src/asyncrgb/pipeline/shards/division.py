@@ -9,7 +9,7 @@ from asyncrgb import machine
 from asyncrgb.errors import OptionsError
 
 if TYPE_CHECKING:
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 _LEAST_MEMORY: Final = 2**20
 

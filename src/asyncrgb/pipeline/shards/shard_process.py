@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.shards.slices import Tidings
 

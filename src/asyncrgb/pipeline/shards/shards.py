@@ -30,7 +30,8 @@ from asyncrgb.pipeline.workers.processes import NO_GUARD, safe_context, undecide
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.shards.shard_process import Order, Word
     from asyncrgb.pipeline.shards.slices import Slice, Tidings

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.events import Event
 
 

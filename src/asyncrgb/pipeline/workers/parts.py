@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.parts import Part, Plan
     from asyncrgb.imaging.reading.sparse import Sparse
     from asyncrgb.imaging.statistics import Statistics
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.storage.ranges import Range
 
 Step: TypeAlias = Literal["warm", "plan", "count", "draw", "finish"]

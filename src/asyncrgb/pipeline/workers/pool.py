@@ -18,7 +18,7 @@ from asyncrgb.pipeline.workers.processes import GRACE, Processes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncrgb.options import Limits
+    from asyncrgb.limits import Limits
 
 _DIED: Final = (
     "a worker of the executor died while it rendered this image (a crash of its decoder, or the "

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from asyncrgb.exposure import Exposure
     from asyncrgb.imaging.laps import Laps
     from asyncrgb.imaging.statistics import Statistics
-    from asyncrgb.options import Limits, RenderOptions
+    from asyncrgb.limits import Limits
+    from asyncrgb.options import RenderOptions
 
 
 _spare: list[Statistics] = []  # of this process: one for each of its batches at a time
