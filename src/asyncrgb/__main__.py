@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from asyncrgb.fork_server import end_fork_server, start_fork_server
+from asyncrgb.fork_server import end_fork_server, leave, start_fork_server
 
 _GARBAGE = 50_000  # objects made from one collection to the next; usually 700
 # With these, nothing is rendered, or not by workers of this process alone, or who knows by whom.
@@ -32,8 +32,7 @@ def main() -> None:
 
 def _leave(number: int, _: object) -> None:
     """Leave without an exception, which could come out anywhere and say anything."""
-    end_fork_server()
-    os._exit(128 + number)
+    leave(128 + number)
 
 
 def _will_convert(arguments: list[str]) -> bool:

@@ -14,10 +14,12 @@ from asyncrgb.signals import KILL, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Never
 
 FOR_WORKERS: Final = ("asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip")
 
 _pid: int | None = None
+_socket = ""
 
 
 def start_fork_server(modules: Sequence[str] = FOR_WORKERS) -> None:
@@ -26,7 +28,7 @@ def start_fork_server(modules: Sequence[str] = FOR_WORKERS) -> None:
     Ctrl-C and the like reach every process of a terminal. They are ours alone: to the fork
     server they stay held back for good, and its workers do as they are told when they start.
     """
-    global _pid  # noqa: PLW0603 - as the server, there is one in a process
+    global _pid, _socket  # noqa: PLW0603 - as the server, there is one in a process
     import multiprocessing  # noqa: PLC0415 - 20 ms that --help does not need
 
     if "forkserver" not in multiprocessing.get_all_start_methods():
@@ -40,6 +42,7 @@ def start_fork_server(modules: Sequence[str] = FOR_WORKERS) -> None:
         forkserver.ensure_running()
         server = getattr(forkserver, "_forkserver", None)
         _pid = getattr(server, "_forkserver_pid", None)  # as far as this Python tells
+        _socket = getattr(server, "_forkserver_address", None) or ""
 
 
 def end_fork_server() -> None:
@@ -50,3 +53,14 @@ def end_fork_server() -> None:
         with suppress(OSError):  # it is gone already
             os.kill(pid, KILL)
             os.waitpid(pid, 0)
+
+
+def leave(code: int) -> Never:
+    """End this process at once, wherever it is, and leave nothing of the fork server."""
+    end_fork_server()
+    folder = os.path.dirname(_socket)  # made for it, and removed by who leaves in peace
+    with suppress(OSError):  # there is none
+        for name in os.listdir(folder) if folder else ():
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+    os._exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -71,11 +73,17 @@ def test_a_signal_at_any_moment(number: int, group: bool, data: Path, tmp_path: 
     summed_up = 0
     for step in range(8):
         out = tmp_path / str(step)
-        with running(data, out) as run:
+        # Not below tmp_path: the name of a socket has to be short.
+        with (
+            TemporaryDirectory() as folder,
+            running(data, out, env={**os.environ, "TMPDIR": folder}) as run,
+        ):
             wait_for(lambda: catches_signals(run.process.pid))
             time.sleep(step * 0.075)
             run.send(number, group=group)
             run.finish()
+            left = os.listdir(folder)
+        assert not left
         if run.process.returncode == 0:  # it had been faster
             assert run.counted() == CHIPS
             continue

@@ -7,7 +7,6 @@ leave. Only the command does this; the signals of a host application are its own
 
 from __future__ import annotations
 
-import os
 import signal
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -17,13 +16,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from asyncrgb.fork_server import end_fork_server
+from asyncrgb.fork_server import leave
 from asyncrgb.signals import SIGNALS
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterator
-    from typing import Never
 
 _DRAIN_SECONDS: Final = 2.0
 _LAST_SECONDS: Final = 0.4  # of workers, from when they are to drop what they do
@@ -121,7 +119,7 @@ class Stopper:
         self.number = self.number or number
         self._arrived.put(number)
         if not self._begun:
-            self._leave()
+            leave(self.exit_code(1))
 
     def _watch(self, voice: Voice) -> None:
         """Wait for a signal, and see to it that the run ends; on a thread of its own."""
@@ -152,11 +150,7 @@ class Stopper:
         if self.may_conclude():
             with suppress(OSError):
                 voice.conclude(interrupted=True)
-        self._leave()
-
-    def _leave(self) -> Never:
-        end_fork_server()
-        os._exit(self.exit_code(1))
+        leave(self.exit_code(1))
 
 
 def _kill_workers(*, shards: bool = False) -> None:
