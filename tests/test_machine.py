@@ -187,7 +187,7 @@ def test_this_machine() -> None:
 def test_the_affinity_of_a_process_counts() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from asyncrgb.options import Limits; print(Limits().worker_count)"
+        "from asyncrgb.limits import Limits; print(Limits().worker_count)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

@@ -11,8 +11,6 @@ from asyncrgb.pipeline.meters.figures import Figures, insight_between
 from asyncrgb.pipeline.workers.timing import Clocked
 from asyncrgb.pipeline.workers.worker import Rich
 
-_LOOK_SECONDS: Final = 0.008
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,6 +21,9 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.meters.insight import Insight
     from asyncrgb.pipeline.stream import FileTask
     from asyncrgb.pipeline.writing import Writing
+
+
+_LOOK_SECONDS: Final = 0.008
 
 
 class Meter:
