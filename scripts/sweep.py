@@ -3,8 +3,8 @@
     asyncrgb tune SRC --save tuned.toml
     python scripts/sweep.py SRC --reads 1,4,16,64,256 --workers 1,2,4 --check tuned.toml
 
-All points take turns, round after round, and so does the file to be checked: the last line
-says which part of the best throughput its limits give.
+All points take turns, round after round, and so does the file to be checked, unless its limits are
+those of a point: the last line says which part of the best throughput they give.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
         for reads in options.reads
     ]
     checked = Limits.from_file(options.check) if options.check else Limits()
-    rates = asyncio.run(_sweep(options, [*points, checked]))
+    checked = replace(checked, workers=checked.worker_count)  # as a point is written
+    rates = asyncio.run(_sweep(options, [*dict.fromkeys([*points, checked])]))
     for limits in points:
         print(f"{limits.reads:4} readers {limits.worker_count:3} workers {rates[limits]:8,.0f}")
     best = max(points, key=rates.__getitem__)

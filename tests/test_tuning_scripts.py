@@ -57,6 +57,21 @@ def test_the_sweep_measures_all_and_compares_a_file_with_the_best(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_limits_of_a_point_are_measured_with_it(data: Path, tmp_path: Path) -> None:
+    """Measured by themselves they differ by noise, and the best would not be the best."""
+    usual = asyncrgb.Limits().worker_count
+    (tmp_path / "tuned.toml").write_text("[limits]\nreads = 4\n")
+    printed = script(
+        "sweep.py",
+        data,
+        *("--reads", "4", "--workers", str(usual), "--seconds", "0.3", "--rounds", "1"),
+        *("--check", tmp_path / "tuned.toml"),
+    )
+    assert re.search(
+        rf"tuned.toml: [\d,]+ images/s, 4 readers, {usual} workers: 1.00$", printed.strip()
+    )
+
+
 def test_the_cost_model_adds_up(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("uvloop")
     options: list[str | Path] = [
