@@ -52,7 +52,7 @@ def strip(handmade_tiff: Write) -> Write:
 
 SIDE: Final = 4096
 BIG: Final = np.zeros((SIDE, SIDE, 3), "u1")  # 48 MiB
-PICTURES: Final[dict[int, Callable[..., bytes | bytearray]]] = {
+PICTURES: Final[dict[int, Callable[..., Any]]] = {
     7: imagecodecs.jpeg8_encode,
     34712: lambda pixels: imagecodecs.jpeg2k_encode(pixels, level=0),
     50001: lambda pixels: imagecodecs.webp_encode(pixels, lossless=True),

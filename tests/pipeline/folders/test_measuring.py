@@ -130,7 +130,7 @@ def test_statistics_of_a_folder_are_numpys(
     assert list(statistics.bands) == list(range(1, 14))
     for band, histogram in statistics.bands.items():
         values = pixels[..., band - 1]
-        assert (histogram.minimum, histogram.maximum) == (values.min(), values.max())
+        assert (histogram.minimum, histogram.maximum) == (int(values.min()), int(values.max()))
         assert histogram.percentiles((0.5, 50, 98)) == tuple(np.percentile(values, (0.5, 50, 98)))
 
 

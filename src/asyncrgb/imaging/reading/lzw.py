@@ -60,7 +60,8 @@ def decode_file(data: memoryview, form: Form) -> NDArray[Any]:
     """
     import imagecodecs  # noqa: PLC0415 - 60 ms that plain chips never need
 
-    pixels: NDArray[Any] = imagecodecs.tiff_decode(data)  # type: ignore[arg-type] # any buffer will do
+    buffer: Any = data  # which some versions' types do not know to be taken
+    pixels: NDArray[Any] = imagecodecs.tiff_decode(buffer)
     alike = pixels.size == form.height * form.width * form.bands
     if not alike or pixels.dtype != form.dtype.newbyteorder("="):
         raise DecodeError(f"{pixels.shape} values of {pixels.dtype} are no {form}")

@@ -145,12 +145,13 @@ def _untracked(name: str) -> SharedMemory:
     """Attach shared memory which this process is not to unlink when it ends."""
     if sys.version_info >= (3, 13):
         return SharedMemory(name, track=False)
-    with _tracking:  # before 3.13 there is no other way to be no owner
-        register, resource_tracker.register = resource_tracker.register, lambda *_: None
-        try:
-            return SharedMemory(name)
-        finally:
-            resource_tracker.register = register
+    else:  # noqa: RET505 - so that types can be checked with any version
+        with _tracking:  # there is no other way to be no owner
+            register, resource_tracker.register = resource_tracker.register, lambda *_: None
+            try:
+                return SharedMemory(name)
+            finally:
+                resource_tracker.register = register
 
 
 def _label(token: str) -> str:
