@@ -34,9 +34,13 @@ _KINDS: Final = {"u": 1, "i": 2, "f": 3}  # SampleFormat
 _TYPES: Final = {"B": (1, "B"), "A": (2, "B"), "H": (3, "H"), "I": (4, "I")}  # as struct has them
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _signals_get_through() -> None:
-    """Begin as in a terminal: in the background of a shell, and under nohup, some are ignored."""
+    """Begin as in a terminal: in the background of a shell, and under nohup, some are ignored.
+
+    So they are once a test has called the command in this process, which is not to be disturbed as
+    it ends. Whatever was started by the next test would be deaf to them.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
