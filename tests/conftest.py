@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import signal
 import struct
 from itertools import accumulate
@@ -35,16 +36,18 @@ _TYPES: Final = {"B": (1, "B"), "A": (2, "B"), "H": (3, "H"), "I": (4, "I")}  # 
 
 
 @pytest.fixture(autouse=True)
-def _signals_get_through() -> None:
-    """Begin as in a terminal: in the background of a shell, and under nohup, some are ignored.
+def _as_from_the_start() -> None:
+    """Begin as in a terminal, with signals that get through and a log that is not verbose.
 
-    So they are once a test has called the command in this process, which is not to be disturbed as
-    it ends. Whatever was started by the next test would be deaf to them.
+    In the background of a shell, and under nohup, some are ignored. So they are once a test has
+    called the command in this process, which is not to be disturbed as it ends; whatever was
+    started by the next test would be deaf to them. And the log is as verbose as that command was.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
             signal.signal(number, usual)
+    logging.getLogger("asyncrgb").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
