@@ -38,9 +38,8 @@ def _leave(number: int, _: object) -> None:
 def _will_convert(arguments: list[str]) -> bool:
     """Guess whether workers of our own will be needed, from what most calls look like.
 
-    Who can tell for sure takes a seventh of a second to load, as long as which the workers would
-    wait. In vain, the guess costs a process that ends with this one; and nothing where it is
-    missed.
+    To know for sure takes a seventh of a second, in which all commands are loaded. A guess in vain
+    costs a process that ends with this one; one that is missed, only that time.
     """
     source, *others = arguments[arguments[:1] == ["convert"] :] or [""]
     words = {each.partition("=")[0] for each in others}

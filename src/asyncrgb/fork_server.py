@@ -58,9 +58,7 @@ def end_fork_server() -> None:
 def leave(code: int) -> Never:
     """End this process at once, wherever it is, and leave nothing of the fork server."""
     end_fork_server()
-    folder = os.path.dirname(_socket)  # made for it, and removed by who leaves in peace
-    with suppress(OSError):  # there is none
-        for name in os.listdir(folder) if folder else ():
-            os.unlink(os.path.join(folder, name))
-        os.rmdir(folder)
+    with suppress(OSError, ValueError):  # there is none; or it has a name without a file
+        os.unlink(_socket)
+        os.rmdir(os.path.dirname(_socket))  # made for it, and removed by who leaves in peace
     os._exit(code)

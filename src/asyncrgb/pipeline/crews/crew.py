@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# A hop costs the event loop as much as twenty chips do. Half as long, with half as many images in
-# a batch, takes 5 to 8 % longer; twice as long is no faster.
+# Each hop wakes the event loop. Half as long, with half as many images in a batch, takes 3 to 8 %
+# longer; half as long again is no faster by more than noise.
 _HOP_SECONDS: Final = 0.008
 _LOOK_SECONDS: Final = 0.004
 _ROUND_SECONDS: Final = 0.016  # slow things are collected less often, and more at once
