@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Never
 
-FOR_WORKERS: Final = ("asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip")
+_FOR_WORKERS: Final = ("asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip")
 
 _pid: int | None = None
 _socket = ""
 
 
-def start_fork_server(modules: Sequence[str] = FOR_WORKERS) -> None:
+def start_fork_server(modules: Sequence[str] = _FOR_WORKERS) -> None:
     """Start it, where there is one and it does not run yet, and let it load ``modules``.
 
     Ctrl-C and the like reach every process of a terminal. They are ours alone: to the fork

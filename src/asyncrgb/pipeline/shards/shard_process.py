@@ -17,7 +17,7 @@ from threading import Lock, Thread, Timer
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError
-from asyncrgb.fork_server import FOR_WORKERS
+from asyncrgb.fork_server import start_fork_server
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.loops import loop_factory
 from asyncrgb.pipeline.run import Brake
@@ -117,23 +117,13 @@ def main(connection: Connection, setup: Setup) -> None:
     log.setLevel(setup.level)
     log.propagate = False
     try:
-        _start_fork_server()  # in vain if whoever started this process has gone with its folder
+        # A fork server's children cannot use it themselves: each shard has one of its own, but if
+        # whoever started this process has gone with its folder.
+        start_fork_server()
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_Service(connection, voice, setup).run())
     except Exception as error:  # noqa: BLE001 - it is the run's, which raises it
         voice.say(Ended(0, error))
-
-
-def _start_fork_server() -> None:
-    """Let the parent of the workers load what they need while this process loads the rest.
-
-    A fork server's children cannot use it themselves: each shard has one of its own.
-    """
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        from multiprocessing import forkserver  # noqa: PLC0415 - not on every system
-
-        multiprocessing.set_forkserver_preload(list(FOR_WORKERS))
-        forkserver.ensure_running()
 
 
 @contextmanager
