@@ -25,6 +25,8 @@ from asyncrgb import (
 from tests.pipeline.conftest import Run
 from tests.pipeline.faults import faulty
 
+pytestmark = pytest.mark.both_loops
+
 ONE = Limits(workers=1, batch=4, reads=1, writes=1)
 REST = Counters(reading=0, ready=0, rendering=0, writing=0, leased=0)
 

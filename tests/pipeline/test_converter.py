@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -245,7 +245,7 @@ def endless(source: Path, target: Path, taken: list[int]) -> Iterator[Job]:
         n += 1
 
 
-async def endlessly(source: Path, target: Path, taken: list[int]) -> AsyncIterator[Job]:
+async def endlessly(source: Path, target: Path, taken: list[int]) -> AsyncGenerator[Job, None]:
     for job in endless(source, target, taken):
         yield job
 
@@ -259,7 +259,8 @@ def test_convert_many_holds_back_and_stops_when_its_consumer_does(
 
     async def take_five() -> None:
         async with Converter(limits=Limits(workers=2, batch=8)) as converter:
-            outcomes = converter.convert_many(jobs(source, tmp_path, taken))
+            given = jobs(source, tmp_path, taken)
+            outcomes = converter.convert_many(given)
             got = [await anext(outcomes) for _ in range(5)]
             assert all(isinstance(each, Converted) for each in got)
             before = -1
@@ -270,6 +271,8 @@ def test_convert_many_holds_back_and_stops_when_its_consumer_does(
             await outcomes.aclose()
             while converter.counters() != REST:
                 await asyncio.sleep(0.001)
+            if isinstance(given, AsyncGenerator):
+                await given.aclose()  # which is for its owner to do
 
     run(take_five())
     assert not list(tmp_path.glob(".asyncrgb-*"))
@@ -449,7 +452,8 @@ def test_workers_killed_from_outside_are_replaced(chips: Path, tmp_path: Path, r
         async with Converter(limits=TWO) as converter:
             await converter.render(data)
             for worker in workers():
-                worker.send_signal(signal.SIGKILL)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.send_signal(signal.SIGKILL)
             assert await converter.render(data) == asyncrgb.render(data)
             report = await converter.convert(chips, tmp_path)
             assert len(report.converted) == 60

@@ -6,7 +6,8 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_draining_ends_convert_many_after_its_last_outcome(
             taken.append(Job(source, str(tmp_path / f"{len(taken)}.png")))
             yield taken[-1]
 
-    async def asynchronous() -> AsyncIterator[Job]:
+    async def asynchronous() -> AsyncGenerator[Job, None]:
         for job in plain():
             yield job
             if kind == "stalled" and len(taken) == 30:
@@ -186,12 +187,11 @@ def test_draining_ends_convert_many_after_its_last_outcome(
     async def convert() -> None:
         async with Converter(limits=ONE, executor=SerialExecutor()) as converter:
             outcomes = []
-            async for outcome in converter.convert_many(
-                plain() if kind == "plain" else asynchronous()
-            ):
-                outcomes.append(outcome)
-                if len(outcomes) == 20:
-                    converter.drain()
+            async with aclosing(asynchronous()) as others:
+                async for outcome in converter.convert_many(plain() if kind == "plain" else others):
+                    outcomes.append(outcome)
+                    if len(outcomes) == 20:
+                        converter.drain()
             assert {type(each) for each in outcomes} == {Converted}
             assert 20 <= len(outcomes) <= len(taken)
             await at_rest(converter)

@@ -22,7 +22,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-import uvloop
 
 import asyncrgb
 from asyncrgb import (
@@ -35,12 +34,13 @@ from asyncrgb import (
     RenderOptions,
     SerialExecutor,
 )
-from tests.pipeline.conftest import Run
+from tests.pipeline.conftest import LOOPS, Run
 from tests.pipeline.faults import faulty
+
+pytestmark = pytest.mark.both_loops
 
 TWO = Limits(workers=2)
 REST = Counters(reading=0, ready=0, rendering=0, writing=0, leased=0)
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
+from contextlib import aclosing
 from itertools import chain, islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
     from asyncrgb.pipeline.engine import Engine
     from asyncrgb.pipeline.folders.plan import Planned
@@ -64,7 +65,7 @@ class running:  # noqa: N801 - used as a function is
         self,
         flow: Engine,
         stream: Stream,
-        planned: AsyncIterator[Iterable[Planned]],
+        planned: AsyncGenerator[Iterable[Planned], None],
         brake: Brake | None = None,
     ) -> None:
         self._flow = flow
@@ -89,21 +90,27 @@ class running:  # noqa: N801 - used as a function is
             self._flow.close(self._stream)
 
 
-async def _feed(flow: Engine, stream: Stream, planned: AsyncIterator[Iterable[Planned]]) -> None:
+async def _feed(
+    flow: Engine, stream: Stream, planned: AsyncGenerator[Iterable[Planned], None]
+) -> None:
     try:
-        async for piece in planned:
-            stream.feed(piece)
-            flow.poke()
-            await stream.hungry()
-            if stream.is_sated:  # it is to end, or has failed, or the flow has been closed
-                return
+        # Whoever goes through a generator here closes it as well. What is left to the collector
+        # of garbage instead ends at some other time, and crashes uvloop in debug mode now and
+        # then (MagicStack/uvloop issues 611 and 730).
+        async with aclosing(planned):
+            async for piece in planned:
+                stream.feed(piece)
+                flow.poke()
+                await stream.hungry()
+                if stream.is_sated:  # it is to end, or has failed, or the flow has been closed
+                    return
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see Stream.done
         stream.fail(error)  # the jobs themselves may raise a CancelledError
     else:
         stream.exhaust()
 
 
-async def slices(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[list[Job]]:
+async def slices(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncGenerator[list[Job], None]:
     """Cut a caller's jobs into slices: asynchronous ones come one by one, as they are there."""
     if isinstance(jobs, AsyncIterable):
         async for job in jobs:
@@ -117,7 +124,7 @@ async def slices(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[list
 
 async def slices_on_thread(
     flow: Engine, planned: Iterator[Planned | None]
-) -> AsyncIterator[list[Planned]]:
+) -> AsyncGenerator[list[Planned], None]:
     """Cut a plan into slices, each made on a thread, since it lists folders.
 
     A slice ends where the plan takes a breath, so it may be empty.
@@ -140,14 +147,15 @@ def _slice(planned: Iterator[Planned | None]) -> list[Planned] | None:
 
 async def sifted(
     flow: Engine,
-    pieces: AsyncIterator[list[Planned]],
+    pieces: AsyncGenerator[list[Planned], None],
     sift: Callable[[list[Planned]], list[Planned]],
-) -> AsyncIterator[list[Planned]]:
+) -> AsyncGenerator[list[Planned], None]:
     """Let ``sift`` look at all slices: on one thread, or on many where storage makes it wait."""
-    async for piece in pieces:
-        looked_at, others = await flow.on_thread(_until_it_waits, sift, piece)
-        parts = [others[at : at + _PART] for at in range(0, len(others), _PART)]
-        yield [*looked_at, *chain.from_iterable(await flow.on_threads(sift, parts))]
+    async with aclosing(pieces):
+        async for piece in pieces:
+            looked_at, others = await flow.on_thread(_until_it_waits, sift, piece)
+            parts = [others[at : at + _PART] for at in range(0, len(others), _PART)]
+            yield [*looked_at, *chain.from_iterable(await flow.on_threads(sift, parts))]
 
 
 def _until_it_waits(
@@ -163,9 +171,10 @@ def _until_it_waits(
 
 
 async def chained(
-    first: list[Planned], others: AsyncIterator[list[Planned]]
-) -> AsyncIterator[list[Planned]]:
+    first: list[Planned], others: AsyncGenerator[list[Planned], None]
+) -> AsyncGenerator[list[Planned], None]:
     """Put back a slice that has been looked at."""
-    yield first
-    async for each in others:
-        yield each
+    async with aclosing(others):
+        yield first
+        async for each in others:
+            yield each

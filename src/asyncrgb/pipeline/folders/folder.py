@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -22,7 +22,7 @@ from asyncrgb.pipeline.stream import Stream
 from asyncrgb.pipeline.workers.timing import Timed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.engine import Engine
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.storage.results import Results
 
 OnError: TypeAlias = Literal["continue", "stop"]
-Pieces: TypeAlias = "AsyncIterator[list[Planned]]"
+Pieces: TypeAlias = "AsyncGenerator[list[Planned], None]"
 
 _FULL: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -146,12 +146,12 @@ class _Conversion:
         began, sum_up = perf_counter(), self._flow.meter.begin()
         if not await self._flow.on_thread(self._names_output):
             self._results = self._flow.places.of(self._destination).results(self._destination)
-        slices = slices_on_thread(self._flow, self._plan())
-        first = await _first(slices)  # errors of usage come out here, before anything is written
-        if self._terms.dry_run:
-            await self._rehearse(chained(first, slices))
-        else:
-            await self._perform(chained(first, slices))
+        async with aclosing(slices_on_thread(self._flow, self._plan())) as slices:
+            first = await _first(slices)  # errors of usage come out here, before all writing
+            if self._terms.dry_run:
+                await self._rehearse(chained(first, slices))
+            else:
+                await self._perform(chained(first, slices))
         if self._outcomes.full is not None:
             raise self._outcomes.full
         return self._outcomes.report(began, sum_up())
@@ -175,14 +175,13 @@ class _Conversion:
 
     async def _rehearse(self, pieces: Pieces) -> None:
         """Say what would be done, and touch nothing."""
-        sifted_pieces = self._sifted(pieces, await self._foreseen())
         index = count()
-        async for piece in sifted_pieces:
-            for each in piece:
+        async with aclosing(self._sifted(pieces, await self._foreseen())) as sifted_pieces:
+            async for piece in sifted_pieces:
                 if self._brake.pulled:
                     return
-                would_be = Pending(each.source, each.destination) if isinstance(each, Job) else each
-                self._outcomes.take(next(index), would_be)
+                for each in piece:
+                    self._outcomes.take(next(index), _would_be(each))
 
     async def _foreseen(self) -> Freshness | None:
         """Look at the folder of the results; images are measured only if it depends on that."""
@@ -219,6 +218,10 @@ class _Conversion:
                 await on_thread(forget_if_replaced, results, options)
         finally:
             await _surely(self._flow, results.leave)
+
+
+def _would_be(planned: Planned) -> Outcome:
+    return Pending(planned.source, planned.destination) if isinstance(planned, Job) else planned
 
 
 async def _first(slices: Pieces) -> list[Planned]:

@@ -14,7 +14,7 @@ from asyncrgb.pipeline.stream import Stream
 from asyncrgb.pipeline.workers.worker import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.pipeline.flow import Flow
@@ -148,5 +148,5 @@ class _Homes:
                 await asyncio.get_running_loop().run_in_executor(None, run.leave)
 
 
-async def _all(jobs: list[Job]) -> AsyncIterator[list[Job]]:
+async def _all(jobs: list[Job]) -> AsyncGenerator[list[Job], None]:
     yield jobs
