@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from asyncrgb import write_samples
 from asyncrgb.__main__ import _will_convert
 from tests.cli.commands import running
 
@@ -48,3 +51,40 @@ def test_a_guess_in_vain_leaves_nothing(wrong: list[str], tmp_path: Path) -> Non
     assert run.process.returncode == 2
     assert run.family, "nothing had been started"
     assert not run.orphans()
+
+
+HOST = """
+import sys
+from multiprocessing import forkserver, get_context
+from asyncrgb.cli import main
+
+def start_one():
+    process = get_context("forkserver").Process(target=print, args=["alive"])
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+if __name__ == "__main__":
+    source, target, before = sys.argv[1:]
+    if before:
+        start_one()
+    server = forkserver._forkserver._forkserver_pid
+    try:
+        main([source, target, "--workers", "1"])
+    except SystemExit as end:
+        assert end.code == 0
+    start_one()
+    assert server in (None, forkserver._forkserver._forkserver_pid)
+"""
+
+
+@pytest.mark.parametrize("before", ["", "before"])
+def test_the_fork_server_of_a_host_stays_and_can_be_used(before: str, tmp_path: Path) -> None:
+    write_samples(tmp_path / "data", 3, seed=1)
+    script = tmp_path / "host.py"
+    script.write_text(HOST, encoding="utf-8")
+    line = [sys.executable, *map(str, (script, tmp_path / "data", tmp_path / "out", before))]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("alive") == 1 + bool(before)
+    assert "3 converted" in done.stdout

@@ -25,6 +25,8 @@ _socket = ""
 def start_fork_server(modules: Sequence[str] = _FOR_WORKERS) -> None:
     """Start it, where there is one and it does not run yet, and let it load ``modules``.
 
+    One that was there before is that of a host, which calls a command: it is left as it is.
+
     Ctrl-C and the like reach every process of a terminal. They are ours alone: to the fork
     server they stay held back for good, and its workers do as they are told when they start.
     """
@@ -35,13 +37,15 @@ def start_fork_server(modules: Sequence[str] = _FOR_WORKERS) -> None:
         return
     from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - not on Windows
 
+    server = getattr(forkserver, "_forkserver", None)  # as far as this Python tells
+    if getattr(server, "_forkserver_pid", None) is not None:
+        return
     multiprocessing.set_forkserver_preload(list(modules))
     with held_back():
         resource_tracker.ensure_running()  # which lets some signals through when it is done
     with held_back():  # until it is known whom to end
         forkserver.ensure_running()
-        server = getattr(forkserver, "_forkserver", None)
-        _pid = getattr(server, "_forkserver_pid", None)  # as far as this Python tells
+        _pid = getattr(server, "_forkserver_pid", None)
         _socket = getattr(server, "_forkserver_address", None) or ""
 
 
@@ -52,7 +56,28 @@ def end_fork_server() -> None:
     if pid is not None:
         with suppress(OSError):  # it is gone already
             os.kill(pid, KILL)
-            os.waitpid(pid, 0)
+            exit_of(pid, wait=True)
+
+
+def exit_of(pid: int, *, wait: bool) -> int | None:
+    """Tell how a fork server ended.
+
+    Multiprocessing can ask once more: it starts no other where somebody else has had the answer.
+
+    Args:
+        pid: of it.
+        wait: until it has ended.
+
+    Returns:
+        Its exit code, or the signal that killed it; None: it has not ended, or nobody can tell.
+
+    """
+    if not hasattr(os, "waitid"):  # on macOS, until Python 3.13
+        return None
+    with suppress(ChildProcessError):  # somebody else has waited for it
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | (0 if wait else os.WNOHANG))
+        return None if ended is None else ended.si_status
+    return None
 
 
 def leave(code: int) -> Never:

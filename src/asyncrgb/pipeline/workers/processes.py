@@ -22,6 +22,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from asyncrgb.errors import AsyncRgbError
+from asyncrgb.fork_server import exit_of
 from asyncrgb.pipeline.workers import process
 
 if TYPE_CHECKING:
@@ -220,16 +221,14 @@ class _Naming:
 
 
 def _exit_of_fork_server() -> int | None:
-    """Tell how the fork server ended, if it has; whoever waits for it still can."""
+    """Tell how the fork server ended, if it has."""
     from multiprocessing import forkserver  # noqa: PLC0415 - not on every system
 
     pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
     end = monotonic() + _ZOMBIE
     while pid is not None and monotonic() < end:
-        with suppress(ChildProcessError):  # somebody has waited for it
-            ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is not None:
-                return ended.si_status
+        if (code := exit_of(pid, wait=False)) is not None:
+            return code
         sleep(0.01)
     return None
 
