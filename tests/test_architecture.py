@@ -25,6 +25,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.errors": frozenset(),
     "asyncrgb.fork_server": frozenset({"asyncrgb.signals"}),
     "asyncrgb.formats": frozenset(),
+    "asyncrgb.garbage": frozenset(),
     "asyncrgb.machine": frozenset(),
     "asyncrgb.limits": frozenset({"asyncrgb.checks", "asyncrgb.machine", "asyncrgb.settings"}),
     "asyncrgb.options": frozenset(
@@ -53,6 +54,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.exposure",
             "asyncrgb.fork_server",
             "asyncrgb.formats",
+            "asyncrgb.garbage",
             "asyncrgb.imaging",
             "asyncrgb.machine",
             "asyncrgb.limits",
@@ -67,6 +69,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.exposure",
             "asyncrgb.fork_server",
             "asyncrgb.formats",
+            "asyncrgb.garbage",
             "asyncrgb.machine",
             "asyncrgb.limits",
             "asyncrgb.options",
@@ -77,7 +80,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.urls",
         }
     ),
-    "asyncrgb.__main__": frozenset({"asyncrgb.cli", "asyncrgb.fork_server"}),
+    "asyncrgb.__main__": frozenset({"asyncrgb.cli", "asyncrgb.fork_server", "asyncrgb.garbage"}),
 }
 PURE: Final = (
     "asyncrgb.errors",

@@ -1,13 +1,12 @@
 """``python -m asyncrgb``, and the entry point of the command."""
 
-import gc
 import os
 import signal
 import sys
 
 from asyncrgb.fork_server import end_fork_server, leave, start_fork_server
+from asyncrgb.garbage import collect_rarely
 
-_GARBAGE = 50_000  # objects made from one collection to the next; usually 700
 # With these, nothing is rendered, or not by workers of this process alone, or who knows by whom.
 _ELSEWHERE = {"--help", "--dry-run", "--executor", "--shards", "--dask", "--config"}
 
@@ -50,10 +49,10 @@ def _leave_out() -> None:
     """Do without what a process of our own and its workers have no use for.
 
     The threads of numpy's linear algebra look for work for 50 ms of a processor wherever they
-    are started. The garbage collector goes through the outcomes of all images again and again.
+    are started.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(_GARBAGE)
+    collect_rarely()
 
 
 def _open_standard_streams() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 LOCAL: Final = "local"
 _CONNECT_SECONDS: Final = 10
-_GARBAGE: Final = 50_000  # objects made from one collection to the next; usually 700
 _PRELOADED: Final = ["asyncrgb.pipeline.shards.cluster_worker", "asyncrgb.imaging.chip"]
 # What watches over idle workers, and over tasks from a millisecond on, takes a tenth of two
 # processors: 20 to 100 times a second in each process. And Dask has its workers give memory back
@@ -65,7 +62,7 @@ def cluster(address: str | None, limits: Limits, *, quiet: bool) -> Iterator[Cli
             where = address if address != LOCAL else _local(stack, limits)
             client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS))
             if address == LOCAL:
-                client.run(_settle, limits.nice)
+                _prepare(client, limits.nice)
         except (OSError, ValueError) as error:
             raise OptionsError(
                 f"{address}: no Dask scheduler answers there ({error}): give the address that "
@@ -113,12 +110,10 @@ def _local(stack: ExitStack, limits: Limits) -> str:
     return str(started.scheduler_address)
 
 
-def _settle(nice: int) -> None:
-    """Prepare a worker of our own for much work; called in it."""
-    # The garbage collector goes through all of Dask after every few images otherwise.
-    gc.set_threshold(_GARBAGE)
-    if hasattr(os, "nice"):
-        os.nice(nice)  # who deals the work goes first, or workers wait for it
+def _prepare(client: Client, nice: int) -> None:
+    from asyncrgb.cli.cluster_worker import Preparation  # noqa: PLC0415 - imports Dask
+
+    client.register_plugin(Preparation(nice))
 
 
 def _about(client: Client, seconds: float) -> str:

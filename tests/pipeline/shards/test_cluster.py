@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import re
 import signal
@@ -271,6 +272,15 @@ def test_a_slice_that_nobody_has_begun_is_not_looked_through(
     assert sum(path.endswith(".png") for path in seen) == looks
 
 
+def surroundings() -> tuple[str | None, int, int, int]:
+    return (
+        os.environ.get("MALLOC_TRIM_THRESHOLD_"),
+        gc.get_threshold()[0],
+        os.nice(0),
+        logging.getLogger("distributed.worker").level,
+    )
+
+
 def test_workers_that_the_command_starts_are_set_up_for_much_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -278,10 +288,10 @@ def test_workers_that_the_command_starts_are_set_up_for_much_work(
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     with cluster("local", Limits(workers=1, nice=3), quiet=True) as client:
         assert client is not None
-        (trim,) = client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values()
-        ((garbage, *_),) = client.run(gc.get_threshold).values()
-        (nice,) = client.run(os.nice, 0).values()
-    assert (trim, garbage, nice) == (None, 50_000, os.nice(0) + 3)
+        (at_first,) = client.run(surroundings).values()
+        client.restart()
+        (replaced,) = client.run(surroundings).values()
+    assert at_first == replaced == (None, 50_000, os.nice(0) + 3, logging.CRITICAL)
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,6 @@ that reach all processes of a terminal are for that one.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import multiprocessing
 import os
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.fork_server import start_fork_server
+from asyncrgb.garbage import collect_rarely
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.loops import loop_factory
 from asyncrgb.pipeline.run import Brake
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.shards.slices import Tidings
 
-_GARBAGE: Final = 50_000  # objects made from one collection to the next; usually 700
 _WORKERS_SECONDS: Final = 0.4  # of workers, from when they are to drop what they do
 LAST_SECONDS: Final = 3.0  # of a shard itself
 _NOT_OURS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -110,7 +109,7 @@ Word: TypeAlias = Told | Ended | Happened | Logged
 def main(connection: Connection, setup: Setup) -> None:
     """Be a shard; the target of a process."""
     process.settle_signals(_NOT_OURS)
-    gc.set_threshold(_GARBAGE)
+    collect_rarely()
     voice = _Voice(connection)
     log = logging.getLogger("asyncrgb")
     log.addHandler(_Handler(voice))
