@@ -55,6 +55,7 @@ def test_a_guess_in_vain_leaves_nothing(wrong: list[str], tmp_path: Path) -> Non
 
 HOST = """
 import sys
+import threading
 from multiprocessing import forkserver, get_context
 from asyncrgb.cli import main
 
@@ -74,12 +75,13 @@ if __name__ == "__main__":
     except SystemExit as end:
         assert end.code == 0
     start_one()
+    assert threading.active_count() == 1
     assert server in (None, forkserver._forkserver._forkserver_pid)
 """
 
 
 @pytest.mark.parametrize("before", ["", "before"])
-def test_the_fork_server_of_a_host_stays_and_can_be_used(before: str, tmp_path: Path) -> None:
+def test_a_host_keeps_its_fork_server_and_no_thread_of_ours(before: str, tmp_path: Path) -> None:
     write_samples(tmp_path / "data", 3, seed=1)
     script = tmp_path / "host.py"
     script.write_text(HOST, encoding="utf-8")

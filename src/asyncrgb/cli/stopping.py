@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _DRAIN_SECONDS: Final = 2.0
 _LAST_SECONDS: Final = 0.4  # of workers, from when they are to drop what they do
+_OVER: Final = 0  # instead of a signal
 _SHARD: Final = "-shard-"  # in the names of processes that have workers of their own
 _KILLS: Final = 8  # some may be starting; then clearing up is given up too
 # `timeout` sends its signal to its child, and to the group that the child is in: that is one.
@@ -94,6 +95,8 @@ class Stopper:
             yield
         finally:
             self._work = None
+            if not self.number:
+                self._arrived.put(_OVER)
 
     def may_conclude(self) -> bool:
         """Claim the last word, which is had once."""
@@ -123,7 +126,8 @@ class Stopper:
 
     def _watch(self, voice: Voice) -> None:
         """Wait for a signal, and see to it that the run ends; on a thread of its own."""
-        self._arrived.get()
+        if self._arrived.get() == _OVER:
+            return
         self._tell("drain")
         voice.say("stopping: what is under way is finished; again, and it is dropped")
         sleep(_SAME_SECONDS)
