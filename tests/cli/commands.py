@@ -15,12 +15,18 @@ from typing import Any
 
 import psutil
 
+from tests.cli.forked import Done, forks
+
 COMMAND = [sys.executable, "-m", "asyncrgb"]
-Done = subprocess.CompletedProcess[str]
 
 
 def asyncrgb_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
-    """Run the command to its end."""
+    """Run the command to its end, as fast as can be."""
+    return forks().run(*arguments, cwd=cwd)
+
+
+def fresh_command(*arguments: str | Path, cwd: Path | None = None) -> Done:
+    """Run the command to its end, as users start it."""
     line = [*COMMAND, *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
 

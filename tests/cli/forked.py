@@ -1,8 +1,8 @@
-"""Commands that are forked from a process that has loaded the program: for what ends at once.
+"""Commands that are forked from a process that has loaded the program, and find its fork server.
 
-Such a command spends half a second on its imports and some milliseconds on what is tested. What
-it does is the same, but for the imports; what starts workers gains little and is started as users
-start it.
+A command spends most of its time on imports, its own and those of the fork server, which have
+nothing to do with most tests. What it does is the same otherwise. How it starts, how it ends
+before its time, and what processes there are, is tested with commands as users start them.
 
 Run as a script, this is that process: a line of JSON for each command comes in, its exit code
 goes out.
@@ -10,18 +10,24 @@ goes out.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import runpy
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
+from multiprocessing import forkserver, set_forkserver_preload
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import asyncrgb.imaging.chip  # noqa: F401 - loaded once for all that are forked
+import asyncrgb.imaging.chip
+import asyncrgb.imaging.statistics
+import asyncrgb.pipeline.converter  # noqa: F401 - loaded once for all that are forked
 from asyncrgb import cli  # noqa: F401 - the same
-from tests.cli.commands import Done
+
+Done = subprocess.CompletedProcess[str]
 
 
 class Forks:
@@ -43,7 +49,7 @@ class Forks:
         with TemporaryDirectory() as folder:
             files = [Path(folder, name) for name in ("stdout", "stderr")]
             line = [str(cwd or Path.cwd()), *map(str, files), *map(str, arguments)]
-            self._process.stdin.write(json.dumps(line) + "\n")
+            self._process.stdin.write(json.dumps([dict(os.environ), *line]) + "\n")
             self._process.stdin.flush()
             code = int(self._process.stdout.readline())
             texts = [file.read_text(encoding="utf-8") for file in files]
@@ -54,7 +60,17 @@ class Forks:
         self._process.communicate()
 
 
+@cache
+def forks() -> Forks:
+    """Give the one of this process."""
+    made = Forks()
+    atexit.register(made.end)
+    return made
+
+
 def _serve() -> None:
+    set_forkserver_preload(["asyncrgb.pipeline.workers.worker", "asyncrgb.imaging.chip"])
+    forkserver.ensure_running()
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
@@ -64,7 +80,13 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
-def _be_command(cwd: str, stdout: str, stderr: str, *arguments: str) -> None:
+def _be_command(
+    environment: dict[str, str], cwd: str, stdout: str, stderr: str, *arguments: str
+) -> None:
+    # Not our child, so that multiprocessing cannot ask whether it is running; it is.
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined,method-assign] # noqa: SLF001
+    os.environ.clear()
+    os.environ.update(environment)
     os.chdir(cwd)
     for number, name in ((0, os.devnull), (1, stdout), (2, stderr)):
         file = os.open(name, os.O_RDWR | os.O_CREAT)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,8 +27,7 @@ from PIL import Image
 
 import asyncrgb
 from asyncrgb import Limits, RenderOptions
-from tests.cli.commands import asyncrgb_command
-from tests.cli.forked import Forks
+from tests.cli.commands import asyncrgb_command, fresh_command
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +42,8 @@ def data(samples: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(samples, tmp_path / "data"))
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.end()
-
-
 def test_the_reference_job(data: Path) -> None:
-    done = asyncrgb_command("./data", "./data/results", cwd=data.parent)
+    done = fresh_command("./data", "./data/results", cwd=data.parent)
     assert done.returncode == 0
     assert done.stderr == "", "no bar where stderr is no terminal"
     assert done.stdout.startswith("30 converted, 0 up to date, 0 failed in ")
@@ -247,13 +239,13 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize("case", USAGE_ERRORS)
 def test_usage_errors_name_thing_and_remedy_before_anything_is_written(
-    case: str, data: Path, forks: Forks
+    case: str, data: Path
 ) -> None:
     (data.parent / "empty").mkdir()
     (data.parent / "taken").touch()
     before = sorted(data.parent.rglob("*"))
     arguments, message = USAGE_ERRORS[case]
-    done = forks.run(*arguments, cwd=data.parent)
+    done = asyncrgb_command(*arguments, cwd=data.parent)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -318,7 +310,7 @@ def test_a_source_like_a_command_is_a_source_where_there_is_one(data: Path, tmp_
 
 
 def test_version_is_that_of_the_package() -> None:
-    assert asyncrgb_command("--version").stdout == f"asyncrgb {version('asyncrgb')}\n"
+    assert fresh_command("--version").stdout == f"asyncrgb {version('asyncrgb')}\n"
 
 
 def test_help_names_every_option_with_its_default() -> None:

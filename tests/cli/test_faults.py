@@ -19,7 +19,8 @@ from asyncrgb import Limits, cli
 from asyncrgb.cli import command
 from asyncrgb.cli.convert import convert
 from asyncrgb.cli.running import Setting
-from tests.cli.commands import Done, asyncrgb_command, pictures
+from tests.cli.commands import asyncrgb_command, pictures
+from tests.cli.forked import Done
 
 CHIPS = 40
 FULL = "/dev/full"
