@@ -84,7 +84,7 @@ def _be_command(
     environment: dict[str, str], cwd: str, stdout: str, stderr: str, *arguments: str
 ) -> None:
     # Not our child, so that multiprocessing cannot ask whether it is running; it is.
-    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined,method-assign] # noqa: SLF001
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign] # noqa: SLF001
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
