@@ -350,7 +350,7 @@ def test_memory_does_not_grow_with_the_height(form: str, tmp_path: Path) -> None
         code = f"""
 import os, resource, sys
 from asyncrgb import write_scene
-write_scene(sys.argv[1], 700, {height}, bands=13, {form})
+write_scene(sys.argv[1], 400, {height}, bands=13, {form})
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
         command = [sys.executable, "-c", code, str(tmp_path / "scene.tif")]
@@ -358,8 +358,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         return int(done.stdout) * 1024
 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
-    low, high = peak(1400), peak(4200)
-    assert high < low + 700 * 2800 * 13 * 2 // 4, "of what more there is, less than a quarter"
+    low, high = peak(800), peak(3000)
+    assert high < low + 400 * 2200 * 13 * 2 // 4, "of what more there is, less than a quarter"
 
 
 # ---- the command -------------------------------------------------------------------------

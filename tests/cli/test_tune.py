@@ -25,7 +25,7 @@ from asyncrgb import Limits
 from asyncrgb.cli import command
 from tests.cli.commands import COMMAND, running, wait_for
 
-SHORT = ["--seconds", "3"]
+SHORT = ["--seconds", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_it_measures_recommends_and_leaves_nothing(
     data: Path, tmp_path: Path, temporary: Path
 ) -> None:
     before = sorted(tmp_path.rglob("*"))
-    done = tune(temporary, data, *SHORT)
+    done = tune(temporary, data, "--seconds", "3")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "no bar where stderr is no terminal"
     lines = done.stdout.splitlines()
@@ -92,7 +92,7 @@ def test_results_go_to_the_destination_and_away_again(
 ) -> None:
     out = tmp_path / "deep" / "out"
     seen: set[str] = set()
-    with running("tune", data, out, "--seconds", "5") as run:
+    with running("tune", data, out, "--seconds", "2") as run:
 
         def look() -> bool:
             seen.update(path.name for path in out.rglob("*.out"))
@@ -222,7 +222,7 @@ def test_a_few_files_give_rough_figures(data: Path, tmp_path: Path, temporary: P
     few.mkdir()
     for path in sorted(data.glob("River/*.tif"))[:5]:
         (few / path.name).symlink_to(path)
-    done = tune(temporary, few, "--seconds", "2")
+    done = tune(temporary, few, *SHORT)
     assert done.returncode == 0, done.stderr
     assert "note: fewer than 50 files: the figures are rough" in done.stdout
 
@@ -233,7 +233,7 @@ def test_files_that_fail_are_told_of(data: Path, tmp_path: Path, temporary: Path
     for path in sorted(data.glob("River/*.tif"))[:5]:
         (mixed / path.name).symlink_to(path)
     (mixed / "bad.tif").write_bytes(b"nothing")
-    done = tune(temporary, mixed, "--seconds", "2")
+    done = tune(temporary, mixed, *SHORT)
     assert done.returncode == 0, done.stderr
     assert re.search(r"note: [\d,]+ conversions failed and are not counted", done.stdout)
 
@@ -242,7 +242,7 @@ def test_if_all_fail_the_first_error_is_told(tmp_path: Path, temporary: Path) ->
     (tmp_path / "bad").mkdir()
     for number in range(60):
         (tmp_path / "bad" / f"{number}.tif").write_bytes(b"nothing")
-    done = tune(temporary, tmp_path / "bad", "--seconds", "2")
+    done = tune(temporary, tmp_path / "bad", *SHORT)
     assert done.returncode == 1
     assert "TIFF" in done.stderr
     assert "Traceback" not in done.stderr
@@ -318,5 +318,5 @@ def test_a_terminal_gets_a_bar(data: Path, temporary: Path) -> None:
     os.close(leader)
     assert process.returncode == 0
     text = shown.decode()
-    assert "/3 s" in text
+    assert "/1 s" in text
     assert "readers" in text
