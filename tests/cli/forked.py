@@ -10,7 +10,6 @@ goes out.
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import runpy
@@ -62,10 +61,15 @@ class Forks:
 
 @cache
 def forks() -> Forks:
-    """Give the one of this process."""
-    made = Forks()
-    atexit.register(made.end)
-    return made
+    """Give the one of this module of tests, see ``end_forks``."""
+    return Forks()
+
+
+def end_forks() -> None:
+    """End it, if there is one: other tests look at the processes below this one."""
+    if forks.cache_info().currsize:
+        forks().end()
+        forks.cache_clear()
 
 
 def _serve() -> None:
