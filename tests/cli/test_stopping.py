@@ -129,8 +129,8 @@ def test_a_signal_that_comes_twice_at_once_is_one(large: Path, tmp_path: Path) -
     with running(large, tmp_path / "out", *SLOW) as run:
         wait_for(lambda: len(children(run)) > 2)
         time.sleep(0.5)
-        run.send(signal.SIGTERM)
-        run.send(signal.SIGTERM, group=True)
+        os.kill(run.process.pid, signal.SIGTERM)
+        os.killpg(run.process.pid, signal.SIGTERM)
         run.finish()
     assert run.process.returncode == 143
     assert run.seconds > 1.5, "the second one was taken for impatience"

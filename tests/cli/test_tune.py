@@ -25,7 +25,7 @@ from asyncrgb import Limits
 from asyncrgb.cli import command
 from tests.cli.commands import COMMAND, running, wait_for
 
-SHORT = ["--seconds", "1"]
+SHORT = ["--seconds", "1.5"]
 
 
 @pytest.fixture(scope="module")
@@ -318,5 +318,5 @@ def test_a_terminal_gets_a_bar(data: Path, temporary: Path) -> None:
     os.close(leader)
     assert process.returncode == 0
     text = shown.decode()
-    assert "/1 s" in text
+    assert "/2 s" in text
     assert "readers" in text

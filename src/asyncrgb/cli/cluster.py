@@ -102,7 +102,8 @@ def _local(stack: ExitStack, limits: Limits) -> str:
             LocalCluster(
                 n_workers=limits.worker_count,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address=None,  # it serves figures all the same, and says if it
+                scheduler_kwargs={"dashboard_address": "localhost:0"},  # cannot at its usual port
                 silence_logs=logging.ERROR,
                 preload=_PRELOADED,
             )

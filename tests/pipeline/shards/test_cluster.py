@@ -9,10 +9,11 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dask
@@ -286,11 +287,15 @@ def test_workers_that_the_command_starts_are_set_up_for_much_work(
 ) -> None:
     # A cluster that was started here before has set it for whatever comes after it.
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
-    with cluster("local", Limits(workers=1, nice=3), quiet=True) as client:
-        assert client is not None
-        (at_first,) = client.run(surroundings).values()
-        client.restart()
-        (replaced,) = client.run(surroundings).values()
+    with socket.socket() as other:
+        with suppress(OSError):  # it is taken already, which is the point
+            other.bind(("localhost", 8787))  # Dask's usual port
+            other.listen()
+        with cluster("local", Limits(workers=1, nice=3), quiet=True) as client:
+            assert client is not None
+            (at_first,) = client.run(surroundings).values()
+            client.restart()
+            (replaced,) = client.run(surroundings).values()
     assert at_first == replaced == (None, 50_000, os.nice(0) + 3, logging.CRITICAL)
 
 
