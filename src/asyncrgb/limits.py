@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb import machine
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _MAX_READS: Final = 4096
 _NICEST: Final = 19
+_BESIDE: Final = 10  # an event loop of somebody else
+_FOR_ITSELF: Final = 1  # so that who feeds the workers goes first
 _MAX_MEMORY: Final = 2**48
 _MIN_MEMORY: Final = 2**20
 _SMALL: Final = 2**20  # bytes of an image that is no scene, however many workers there are
@@ -47,7 +49,8 @@ class Limits:
         nice: how far worker processes of asyncrgb's own stand back behind others, as ``nice``
             counts it: 0 to 19. With 10, an event loop that answers others while images are
             converted is kept waiting less; but where others keep all processors busy, workers
-            take several times as long.
+            take several times as long. None: 10, for the sake of the loop that they work for; 1
+            in the command and in ``run``, whose loops do nothing else.
         shards: event loops that share the work, each in a process of its own with its part of
             the workers, reads, writes and memory: for machines where one loop cannot feed all
             workers. Not with an executor.
@@ -67,7 +70,7 @@ class Limits:
     max_expansion: int = 1100
     timeout: float | None = None
     worker_memory: int | None = None
-    nice: int = 1
+    nice: int | None = None
     shards: int = 1
 
     def __post_init__(self) -> None:
@@ -97,7 +100,7 @@ class Limits:
             f"timeout {self.timeout}: give a number of seconds from {_SHORTEST} to {_LONGEST}",
         )
         check(
-            is_whole(self.nice) and 0 <= self.nice <= _NICEST,
+            self.nice is None or (is_whole(self.nice) and 0 <= self.nice <= _NICEST),
             f"nice {self.nice}: give a whole number from 0 to {_NICEST}",
         )
         check(
@@ -132,6 +135,15 @@ class Limits:
     def worker_count(self) -> int:
         """Number of workers: ``workers``, or the processors this process may keep busy."""
         return self.workers or machine.processors()
+
+    @property
+    def niceness(self) -> int:
+        """How far workers stand back: ``nice``, or as suits an event loop of somebody else."""
+        return _BESIDE if self.nice is None else self.nice
+
+    def for_itself(self) -> Limits:
+        """Give these limits as suits a process that does nothing but convert."""
+        return replace(self, nice=_FOR_ITSELF) if self.nice is None else self
 
     @property
     def share(self) -> int:

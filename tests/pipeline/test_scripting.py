@@ -64,6 +64,17 @@ def test_run_has_an_event_loop_of_uvloop(chips: Path, tmp_path: Path) -> None:
     assert set(loops) == {"uvloop"}
 
 
+@pytest.mark.parametrize(("nice", "steps"), [(None, 1), (5, 5)])
+def test_nobody_waits_beside_run(nice: int | None, steps: int, chips: Path, tmp_path: Path) -> None:
+    seen: set[int] = set()
+
+    def look(_: object) -> None:
+        seen.update(psutil.Process(pid).nice() for pid in workers())
+
+    asyncrgb.run(chips, tmp_path, limits=Limits(workers=1, nice=nice), on_outcome=look)
+    assert seen == {os.nice(0) + steps}
+
+
 def test_run_raises_what_convert_raises(tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match="tif"):
         asyncrgb.run(tmp_path, tmp_path / "out")

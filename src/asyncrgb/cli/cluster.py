@@ -62,7 +62,7 @@ def cluster(address: str | None, limits: Limits, *, quiet: bool) -> Iterator[Cli
             where = address if address != LOCAL else _local(stack, limits)
             client = stack.enter_context(Client(where, timeout=_CONNECT_SECONDS))
             if address == LOCAL:
-                _prepare(client, limits.nice)
+                _prepare(client, limits.for_itself().niceness)
         except (OSError, ValueError) as error:
             raise OptionsError(
                 f"{address}: no Dask scheduler answers there ({error}): give the address that "

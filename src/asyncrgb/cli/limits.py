@@ -73,6 +73,7 @@ resource_options = in_order(
     ),
     _number(
         "--nice",
+        unset="1",
         help="How far worker processes stand back behind others, 0 to 19: 10 keeps what else runs "
         "here prompt, but busy processors are left to others then.",
     ),

@@ -164,7 +164,7 @@ def _converter(setting: Setting, executor: Executor | None) -> Converter:
 
     return Converter(
         setting.options,
-        limits=setting.limits,
+        limits=setting.limits.for_itself(),
         executor=executor,
         cluster=setting.cluster,
         fsync=setting.fsync,

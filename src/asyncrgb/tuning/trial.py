@@ -93,7 +93,7 @@ async def trial(terms: Terms, limits: Limits, folder: str) -> Figures:
         AsyncRgbError, OSError: no image could be converted; the error of the first.
 
     """
-    async with Converter(terms.options, limits=limits) as converter:
+    async with Converter(terms.options, limits=limits.for_itself()) as converter:
         await _warmed_up(converter, terms.warm_up, limits)
         tally = _Tally(terms)
         outcomes = converter.convert_many(tally.jobs(folder), trace=True)

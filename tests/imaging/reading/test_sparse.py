@@ -288,8 +288,8 @@ def test_offsets_beyond_all_numbers_are_refused() -> None:
         refused(bytes(broken))
 
 
-def test_a_great_many_strips_are_read(handmade_tiff: Write) -> None:
-    count = 200_000
+def test_a_million_strips_are_read(handmade_tiff: Write) -> None:
+    count = 10**6
     pixels = np.zeros((count, 1, 1), "u1")
     data = handmade_tiff(
         pixels, rows=1, tags={257: ("I", [count]), 273: ("I", [8] * count), 279: ("B", [1] * count)}

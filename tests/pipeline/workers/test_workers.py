@@ -343,15 +343,15 @@ def test_a_bomb_meets_the_memory_limit_and_costs_no_worker(
     run(render())
 
 
-@pytest.mark.parametrize("nice", [0, 1, 7])
+@pytest.mark.parametrize(("nice", "steps"), [(0, 0), (7, 7), (None, 10)])
 def test_workers_stand_back_as_far_as_they_are_told_to(
-    nice: int, chips: dict[str, bytes], run: Run
+    nice: int | None, steps: int, chips: dict[str, bytes], run: Run
 ) -> None:
     async def render() -> None:
         async with Converter(limits=Limits(workers=2, nice=nice)) as converter:
             await converter.render(chips["0"])
             async with asyncio.timeout(10):  # one answers, the other may still be starting
-                while [each.nice() for each in workers()] != 2 * [os.nice(0) + nice]:
+                while [each.nice() for each in workers()] != 2 * [os.nice(0) + steps]:
                     await asyncio.sleep(0.01)
 
     run(render())

@@ -171,7 +171,7 @@ class Pool:
 
     def _processes(self) -> Processes:
         limits = self._limits
-        return Processes(self.size, self._memory(), limits.memory, limits.nice)
+        return Processes(self.size, self._memory(), limits.memory, limits.niceness)
 
     def _memory(self) -> int | None:
         """Tell how much a worker may allocate; None: any amount."""
