@@ -32,7 +32,7 @@ _LOOPS: Final[dict[str, Callable[[], asyncio.AbstractEventLoop]]] = {
 }
 _EDGES: Final = (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)  # milliseconds
 _BAR: Final = 60
-_NICE: Final = (Limits().nice, 10)
+_NICE: Final = (Limits().niceness, 1)  # as in a service, as in the command
 
 
 def show(source: str, work: str, workers: int, rounds: int) -> None:
