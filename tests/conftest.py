@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import signal
@@ -31,9 +30,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("asyncrgb")
-
-# A twentieth of the time goes otherwise into looking at what pytest keeps of all tests.
-gc.set_threshold(50_000)
 
 _KINDS: Final = {"u": 1, "i": 2, "f": 3}  # SampleFormat
 _TYPES: Final = {"B": (1, "B"), "A": (2, "B"), "H": (3, "H"), "I": (4, "I")}  # as struct has them

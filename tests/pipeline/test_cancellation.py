@@ -65,6 +65,7 @@ class Torment:
         while self._left > 0:
             await asyncio.gather(*(self._victims(slot) for slot in range(4)))
             await self._close() if self._random.random() < 0.7 else await self._look()
+        gc.collect()  # generators that were just left are closed by the loop, while it runs
         await self._look()
         await self._converter.aclose()
 
