@@ -214,6 +214,16 @@ def test_draining_without_anything_under_way_is_nothing(chips: Path, tmp_path: P
 # Rehearsals
 
 
+def test_enough_failures_end_a_rehearsal_too(tmp_path: Path) -> None:
+    for folder in "abcdef":  # all but the first collide
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        (tmp_path / "in" / folder / "x.tif").touch()
+    report = asyncrgb.run(tmp_path / "in", tmp_path / "out", dry_run=True, max_errors=2)
+    assert report.stopped
+    assert len(report.failed) == 2
+    assert len(report.outcomes) == 3
+
+
 def test_a_rehearsal_says_what_would_be_done_and_touches_nothing(
     chips: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -178,9 +178,9 @@ class _Conversion:
         index = count()
         async with aclosing(self._sifted(pieces, await self._foreseen())) as sifted_pieces:
             async for piece in sifted_pieces:
-                if self._brake.pulled:
-                    return
                 for each in piece:
+                    if self._brake.pulled:
+                        return
                     self._outcomes.take(next(index), _would_be(each))
 
     async def _foreseen(self) -> Freshness | None:
