@@ -1,4 +1,4 @@
-"""Both event loops."""
+"""The event loops that tests run on."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _local(stack: ExitStack, limits: Limits) -> str:
 
 
 def _prepare(client: Client, nice: int) -> None:
-    from asyncrgb.cli.cluster_worker import Preparation  # noqa: PLC0415 - imports Dask
+    from asyncrgb.cli.local_worker import Preparation  # noqa: PLC0415 - imports Dask
 
     client.register_plugin(Preparation(nice))
 

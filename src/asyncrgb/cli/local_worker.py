@@ -1,4 +1,4 @@
-"""A Dask worker that the command has started itself, for this run alone."""
+"""A Dask worker of the cluster that ``--dask local`` starts, for this run alone."""
 
 from __future__ import annotations
 
