@@ -226,11 +226,10 @@ def test_what_is_cancelled_is_dropped_and_gives_everything_back(run: Run) -> Non
         while len(it.delivered) < 50:
             await asyncio.sleep(0.001)
         conversion.cancel()
-        began = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await conversion
-        assert time.monotonic() - began < 1
         before = len(it.delivered)
+        assert before < len(storage.files), "at once"
         while any(vars_of(it)):
             await asyncio.sleep(0.001)
         assert len(it.delivered) == before
