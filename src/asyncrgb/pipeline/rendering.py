@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import BrokenExecutor
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from asyncrgb.errors import AsyncRgbError
@@ -19,6 +20,7 @@ from asyncrgb.pipeline.workers.recovery import take_stock
 from asyncrgb.pipeline.workers.worker import Order, TooLarge
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable, Iterable
 
     from asyncrgb.limits import Limits
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.workers.journal import Journal
     from asyncrgb.pipeline.workers.recovery import Aftermath
     from asyncrgb.pipeline.workers.staff import Staff
-    from asyncrgb.pipeline.workers.worker import Action, Answer, Piece, Rendered
+    from asyncrgb.pipeline.workers.worker import Action, Answer, Piece, Rendered, Unusual
 
 
 class Queue(deque["Task"]):
@@ -166,7 +168,7 @@ class Rendering:
         self._isolated = tasks[0].alone
         line.busy += 1
         self.work.sent(len(self._in_flight))
-        self._background.spawn(self._render(batch))
+        self._submit(batch)
 
     def _put_back(self, tasks: Iterable[Task]) -> None:
         """Let images that have been in line before be rendered first, in their order."""
@@ -210,18 +212,30 @@ class Rendering:
             batch.append(line.popleft())
         return batch, volume
 
-    async def _render(self, batch: Batch) -> None:
+    def _submit(self, batch: Batch) -> None:
         try:
-            answers = await self._staff.render(self._order(batch))
+            order = self._order(batch)
+            said = self._staff.submit(order)
         except Exception as error:  # noqa: BLE001 - also options that cannot be pickled
-            await self._fail(batch, error)
+            self._background.spawn(self._fail(batch, error))
         else:
-            seconds = self._journal.seconds(batch.notes)
-            if self._settle(batch):
-                but_one = 1 - 1 / len(batch.tasks)  # images; the last is not timed
-                self._pace.note(int(batch.volume * but_one), seconds)
-                self.work.done(len(batch.tasks), seconds)
-                self._hand_on(batch.tasks, answers)
+            self._background.follow(said, partial(self._answered, batch, order))
+
+    def _answered(self, batch: Batch, order: Order, said: Future[list[Answer] | Unusual]) -> None:
+        try:
+            answers = self._staff.answers(order, said)
+        except Exception as error:  # noqa: BLE001 - whatever the executor says
+            self._background.spawn(self._fail(batch, error))
+            return
+        if answers is None:
+            self._submit(batch)
+            return
+        seconds = self._journal.seconds(batch.notes)
+        if self._settle(batch):
+            but_one = 1 - 1 / len(batch.tasks)  # images; the last is not timed
+            self._pace.note(int(batch.volume * but_one), seconds)
+            self.work.done(len(batch.tasks), seconds)
+            self._hand_on(batch.tasks, answers)
 
     def _settle(self, batch: Batch) -> bool:
         """Take a batch as done with; False if it was before: lost with its workers."""

@@ -111,8 +111,35 @@ class Pool:
             self._pickled = part, pickle.dumps(part)
         return self._pickled[1]
 
-    async def render(self, order: worker.Order) -> list[worker.Answer]:
-        """Have one worker render a batch, wherever it is.
+    def submit(self, order: worker.Order) -> asyncio.Future[list[worker.Answer] | worker.Unusual]:
+        """Give a batch to the next worker that is free, wherever it is.
+
+        Returns:
+            What it says; to be handed to ``answers``.
+
+        Raises:
+            BrokenExecutor: the workers have died, or there are none.
+
+        """
+        if self._far:
+            order = far.enclosed(order)
+        executor = self._given
+        if executor is None:
+            if self._own is None:
+                raise BrokenExecutor("there are no workers")
+            executor = self._own.executor
+        else:
+            order = order._replace(number=next(self._numbers))
+        return asyncio.get_running_loop().run_in_executor(executor, worker.render_batch, order)
+
+    def answers(
+        self, order: worker.Order, said: asyncio.Future[list[worker.Answer] | worker.Unusual]
+    ) -> list[worker.Answer] | None:
+        """Give what came of a batch; None: submit it once more, from now on images go with it.
+
+        Args:
+            order: the batch.
+            said: what came of submitting it.
 
         Raises:
             BrokenExecutor: a worker died meanwhile, this one or another; or the executor has
@@ -122,27 +149,20 @@ class Pool:
                 timeout, which takes that.
 
         """
-        if not self._far:
-            answers = await self._run(order)
-            if isinstance(answers, list):
-                return answers
-            if isinstance(answers, worker.Repeated):
-                raise WorkerCrashError(_DIED)
-            self._send_images(answers)
-        answers = await self._run(far.enclosed(order))
-        assert isinstance(answers, worker.Brought)  # noqa: S101 - as it was sent
-        return far.unpacked(order, answers)
+        if said.cancelled():
+            raise BrokenExecutor("the executor has been shut down, or dropped its work")
+        answers = said.result()
+        if isinstance(answers, list):
+            return answers
+        if isinstance(answers, worker.Brought):
+            return far.unpacked(order, answers)
+        if isinstance(answers, worker.Repeated):
+            raise WorkerCrashError(_DIED)
+        self._send_images(answers)
+        return None
 
-    async def _run(self, order: worker.Order) -> list[worker.Answer] | worker.Unusual:
-        if self._given is None:
-            if self._own is None:
-                raise BrokenExecutor("there are no workers")
-            return await _submitted(self._own.executor, order)
-        return await _submitted(self._given, order._replace(number=next(self._numbers)))
-
-    def _send_images(self, answer: worker.Unusual) -> None:
+    def _send_images(self, answer: worker.Far) -> None:
         """Send images through the executor from now on: at least one worker cannot reach them."""
-        assert isinstance(answer, worker.Far)  # noqa: S101 - nothing was sent that comes back
         if self._limits.timeout is not None:
             raise AsyncRgbError(
                 "timeout: it takes memory that the workers have in common with this process, "
@@ -178,16 +198,3 @@ class Pool:
         if self._limits.worker_memory is None:
             return machine.memory() // self.size
         return self._limits.worker_memory or None
-
-
-async def _submitted(
-    executor: Executor, order: worker.Order
-) -> list[worker.Answer] | worker.Unusual:
-    future = asyncio.get_running_loop().run_in_executor(executor, worker.render_batch, order)
-    try:
-        return await future
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise BrokenExecutor("the executor has been shut down, or dropped its work") from None

@@ -13,12 +13,11 @@ from asyncrgb.pipeline.events import WorkersFailed, WorkersReplaced, WorkersStar
 from asyncrgb.pipeline.workers.recovery import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from asyncrgb.pipeline.events import Event
     from asyncrgb.pipeline.means import Threads
     from asyncrgb.pipeline.workers.pool import Pool
-    from asyncrgb.pipeline.workers.worker import Answer, Order
 
 _STARTS: Final = 3
 _PAUSE: Final = 0.1  # seconds; a fork server that is about to end takes no more connections
@@ -39,7 +38,7 @@ class Staff:
     Attributes:
         at_work: whether they take batches.
         patience: with workers that die.
-        render: has one of them render a batch.
+        submit, answers: give a batch to one of them, and what came of it.
         packed: gives a part of an order as it travels to them.
 
     """
@@ -47,7 +46,8 @@ class Staff:
     def __init__(self, pool: Pool, threads: Threads, tell: Callable[[Event], None]) -> None:
         self.at_work = False
         self.patience = Patience()
-        self.render: Callable[[Order], Awaitable[list[Answer]]] = pool.render
+        self.submit = pool.submit
+        self.answers = pool.answers
         self.packed = pool.packed
         self._pool = pool
         self._threads = threads
