@@ -45,12 +45,12 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="asyncrgb-slow-") as work:
         part = _part(files, Path(options.source), Path(work, "part"), options.slow_part)
         rates = _rates(options, len(files), part, work)
-    for name, each in rates.items():
+    measured = {name: each for name, each in rates.items() if each}
+    for name, each in measured.items():
         print(f"{name}: {', '.join(f'{rate:,.0f}' for rate in each)} files/s")
-    for name in (_THREADS, _TUTORIAL):
+    for name in measured.keys() - {_OURS}:
         ratios = [a / b for a, b in zip(rates[_OURS], rates[name], strict=False)]
-        if ratios:
-            print(f"asyncrgb is {median(ratios):.2f} x {name}")
+        print(f"asyncrgb is {median(ratios):.2f} x {name}")
     return 0
 
 
