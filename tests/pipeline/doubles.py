@@ -14,7 +14,7 @@ from typing import Any
 from asyncrgb import SerialExecutor
 from asyncrgb.pipeline.memory.arena import Arena, Extent
 from asyncrgb.pipeline.storage.storage import LocalFiles
-from asyncrgb.pipeline.workers.worker import Answer, Order, Rich, TooLarge
+from asyncrgb.pipeline.workers.orders import Answer, Order, Rich, TooLarge
 
 
 class FakeStorage(LocalFiles):

@@ -29,11 +29,11 @@ from asyncrgb.pipeline.storage.places import Places
 from asyncrgb.pipeline.stream import FileTask
 from asyncrgb.pipeline.task import PartTask, Upload
 from asyncrgb.pipeline.workers.journal import Journal
+from asyncrgb.pipeline.workers.orders import Counted, Rich
 from asyncrgb.pipeline.workers.parts import Done
 from asyncrgb.pipeline.workers.pool import Pool
 from asyncrgb.pipeline.workers.staff import Staff
 from asyncrgb.pipeline.workers.timing import Clocked
-from asyncrgb.pipeline.workers.worker import Counted, Rich
 from asyncrgb.pipeline.writing import Writing
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.storage.storage import Files
     from asyncrgb.pipeline.stream import Stream
     from asyncrgb.pipeline.task import Task
-    from asyncrgb.pipeline.workers.worker import Rendered
+    from asyncrgb.pipeline.workers.orders import Rendered
 
 
 _GRACE: Final = 2.0

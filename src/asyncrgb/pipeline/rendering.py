@@ -15,9 +15,9 @@ from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.crews.level import Work
 from asyncrgb.pipeline.crews.strength import Demand
 from asyncrgb.pipeline.workers.enlarging import Enlarging
+from asyncrgb.pipeline.workers.orders import Order, TooLarge
 from asyncrgb.pipeline.workers.pace import Pace
 from asyncrgb.pipeline.workers.recovery import take_stock
-from asyncrgb.pipeline.workers.worker import Order, TooLarge
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.means import Means
     from asyncrgb.pipeline.task import Task
     from asyncrgb.pipeline.workers.journal import Journal
+    from asyncrgb.pipeline.workers.orders import Action, Answer, Piece, Rendered, Unusual
     from asyncrgb.pipeline.workers.recovery import Aftermath
     from asyncrgb.pipeline.workers.staff import Staff
-    from asyncrgb.pipeline.workers.worker import Action, Answer, Piece, Rendered, Unusual
 
 
 class Queue(deque["Task"]):

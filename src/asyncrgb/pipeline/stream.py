@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Trace
 from asyncrgb.pipeline.task import Task
+from asyncrgb.pipeline.workers.orders import Rich
 from asyncrgb.pipeline.workers.timing import Clocked, Timed
-from asyncrgb.pipeline.workers.worker import Rich
 from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.folders.plan import Planned
     from asyncrgb.pipeline.outcomes import Outcome
+    from asyncrgb.pipeline.workers.orders import Measure
     from asyncrgb.pipeline.workers.timing import Picture
-    from asyncrgb.pipeline.workers.worker import Measure
 
 
 # The lines of a stream: its jobs by what their sources are.

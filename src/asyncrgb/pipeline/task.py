@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from asyncrgb.options import RenderOptions
     from asyncrgb.pipeline.memory.arena import Extent
+    from asyncrgb.pipeline.workers.orders import Action
     from asyncrgb.pipeline.workers.parts import Done, Errand
-    from asyncrgb.pipeline.workers.worker import Action
 
 
 class Task(ABC):

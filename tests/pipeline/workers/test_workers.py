@@ -41,7 +41,7 @@ from asyncrgb import (
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.run import running, slices
 from asyncrgb.pipeline.stream import Stream
-from asyncrgb.pipeline.workers.worker import Measure
+from asyncrgb.pipeline.workers.orders import Measure
 from tests.pipeline import faults
 from tests.pipeline.conftest import Run
 from tests.pipeline.doubles import FakeStorage

@@ -16,7 +16,7 @@ from asyncrgb.pipeline.folders.plan import sources
 from asyncrgb.pipeline.outcomes import Failed
 from asyncrgb.pipeline.run import running, slices_on_thread
 from asyncrgb.pipeline.stream import Stream
-from asyncrgb.pipeline.workers.worker import Measure
+from asyncrgb.pipeline.workers.orders import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from asyncrgb.pipeline.crews.level import Level
 from asyncrgb.pipeline.meters.figures import Figures, insight_between
+from asyncrgb.pipeline.workers.orders import Rich
 from asyncrgb.pipeline.workers.timing import Clocked
-from asyncrgb.pipeline.workers.worker import Rich
 
 if TYPE_CHECKING:
     from collections.abc import Callable

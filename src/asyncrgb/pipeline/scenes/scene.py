@@ -17,9 +17,9 @@ from asyncrgb.pipeline.events import SceneAdvanced
 from asyncrgb.pipeline.folders.plan import worldfile_path
 from asyncrgb.pipeline.outcomes import Converted, Measured
 from asyncrgb.pipeline.task import PartTask
+from asyncrgb.pipeline.workers.orders import Measure
 from asyncrgb.pipeline.workers.parts import Errand, Lacks
 from asyncrgb.pipeline.workers.timing import Timed
-from asyncrgb.pipeline.workers.worker import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -25,8 +25,8 @@ from asyncrgb.pipeline.run import Brake
 from asyncrgb.pipeline.shards.repeating import completed, part_of, places_left
 from asyncrgb.pipeline.shards.shard import Shard
 from asyncrgb.pipeline.storage.storage import LocalFiles
+from asyncrgb.pipeline.workers.orders import Measure
 from asyncrgb.pipeline.workers.pool import SerialExecutor
-from asyncrgb.pipeline.workers.worker import Measure
 from asyncrgb.urls import is_url
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from asyncrgb.pipeline.run import Brake, running, slices_on_thread
 from asyncrgb.pipeline.shards.slices import Passage, Tidings, is_usual
 from asyncrgb.pipeline.stream import Stream
-from asyncrgb.pipeline.workers.worker import Measure
+from asyncrgb.pipeline.workers.orders import Measure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.outcomes import Converted, Job, Measured
-from asyncrgb.pipeline.workers.worker import Measure
+from asyncrgb.pipeline.workers.orders import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

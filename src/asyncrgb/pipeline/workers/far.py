@@ -12,7 +12,7 @@ from asyncrgb.pipeline.memory.shared import attach
 from asyncrgb.pipeline.workers.journal import Notes
 
 if TYPE_CHECKING:
-    from asyncrgb.pipeline.workers.worker import Answer, Brought, Order, Piece
+    from asyncrgb.pipeline.workers.orders import Answer, Brought, Order, Piece
 
 
 def enclosed(order: Order) -> Order:

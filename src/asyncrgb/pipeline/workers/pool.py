@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from asyncrgb import machine
 from asyncrgb.errors import AsyncRgbError, OptionsError, WorkerCrashError
-from asyncrgb.pipeline.workers import far, worker
+from asyncrgb.pipeline.workers import far
+from asyncrgb.pipeline.workers.orders import Brought, Repeated
 from asyncrgb.pipeline.workers.processes import GRACE, Processes
+from asyncrgb.pipeline.workers.worker import render_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncrgb.limits import Limits
+    from asyncrgb.pipeline.workers.orders import Answer, Far, Order, Unusual
 
 _DIED: Final = (
     "a worker of the executor died while it rendered this image (a crash of its decoder, or the "
@@ -111,7 +114,7 @@ class Pool:
             self._pickled = part, pickle.dumps(part)
         return self._pickled[1]
 
-    def submit(self, order: worker.Order) -> asyncio.Future[list[worker.Answer] | worker.Unusual]:
+    def submit(self, order: Order) -> asyncio.Future[list[Answer] | Unusual]:
         """Give a batch to the next worker that is free, wherever it is.
 
         Returns:
@@ -130,11 +133,11 @@ class Pool:
             executor = self._own.executor
         else:
             order = order._replace(number=next(self._numbers))
-        return asyncio.get_running_loop().run_in_executor(executor, worker.render_batch, order)
+        return asyncio.get_running_loop().run_in_executor(executor, render_batch, order)
 
     def answers(
-        self, order: worker.Order, said: asyncio.Future[list[worker.Answer] | worker.Unusual]
-    ) -> list[worker.Answer] | None:
+        self, order: Order, said: asyncio.Future[list[Answer] | Unusual]
+    ) -> list[Answer] | None:
         """Give what came of a batch; None: submit it once more, from now on images go with it.
 
         Args:
@@ -154,14 +157,14 @@ class Pool:
         answers = said.result()
         if isinstance(answers, list):
             return answers
-        if isinstance(answers, worker.Brought):
+        if isinstance(answers, Brought):
             return far.unpacked(order, answers)
-        if isinstance(answers, worker.Repeated):
+        if isinstance(answers, Repeated):
             raise WorkerCrashError(_DIED)
         self._send_images(answers)
         return None
 
-    def _send_images(self, answer: worker.Far) -> None:
+    def _send_images(self, answer: Far) -> None:
         """Send images through the executor from now on: at least one worker cannot reach them."""
         if self._limits.timeout is not None:
             raise AsyncRgbError(

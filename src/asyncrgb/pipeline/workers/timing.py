@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
-    from asyncrgb.pipeline.workers.worker import Rich
+    from asyncrgb.pipeline.workers.orders import Rich
 
 
 _SHORTEST_PAUSE: Final = 0.05  # seconds
