@@ -28,6 +28,7 @@ from asyncrgb.pipeline.scenes.scenes import Scenes
 from asyncrgb.pipeline.storage.places import Places
 from asyncrgb.pipeline.stream import FileTask
 from asyncrgb.pipeline.task import PartTask, Upload
+from asyncrgb.pipeline.uploads import Uploads
 from asyncrgb.pipeline.workers.journal import Journal
 from asyncrgb.pipeline.workers.orders import Counted, Rich
 from asyncrgb.pipeline.workers.parts import Done
@@ -84,7 +85,6 @@ class Flow(OnThreads):
         self._staff = Staff(pool, self._threads, self._herald.tell)
         self._background = Background(self._fail)
         self._streams: set[Stream] = set()
-        self._uploads: set[Upload] = set()
         self._broken: BaseException | None = None
         self.places = Places(storage)
         self._join(Means(self._arena, self.places, self._threads, self._background), limits)
@@ -118,16 +118,19 @@ class Flow(OnThreads):
             limits, self._arena, self._reading.crew, self._rendering.work, self._writing
         )
         room = partial(Room, lambda: self._rendering.cramped, self._check)
-        self._room = room(partial(self._arena.lease, pressing=True))
-        self._room_of_parts = room(partial(self._arena.lease_exactly, pressing=True))
-        self._room_of_canvas = room(self._arena.lease_last)
-        self._rooms = self._room, self._room_of_parts, self._room_of_canvas
+        room_of_uploads = room(partial(self._arena.lease, pressing=True))
+        room_of_parts = room(partial(self._arena.lease_exactly, pressing=True))
+        room_of_canvas = room(self._arena.lease_last)
+        self._rooms = room_of_uploads, room_of_parts, room_of_canvas
+        self._uploads = Uploads(
+            self._arena, room_of_uploads, self._rendering.put_pressing, self.poke
+        )
         self._scenes = Scenes(
             means=means,
             workers=self._staff.size,
             options=self.options,
-            room=self._room_of_parts,
-            end_room=self._room_of_canvas,
+            room=room_of_parts,
+            end_room=room_of_canvas,
             send=self._send_part,
             poke=self.poke,
             tell=self._herald.tell,
@@ -174,16 +177,7 @@ class Flow(OnThreads):
 
         """
         self._check()
-        upload = Upload(data, options)
-        upload.extent = await self._room.wait(len(data))
-        self._fill(upload)
-        self._uploads.add(upload)
-        self._rendering.put_pressing(upload)
-        self.poke()
-        try:
-            return await upload.picture
-        finally:
-            self._uploads.discard(upload)
+        return await self._uploads.render(data, options)
 
     async def aclose(self) -> None:
         """Drop what is under way, end the workers, free the memory."""
@@ -208,11 +202,6 @@ class Flow(OnThreads):
     def _check(self) -> None:
         if self._broken is not None:
             raise self._broken
-
-    def _fill(self, upload: Upload) -> None:
-        assert upload.extent is not None  # noqa: S101 - it has just been leased
-        upload.length = len(upload.data)
-        self._arena.view(upload.extent, upload.length)[:] = upload.data
 
     def _tell_of_memory(self) -> None:
         """Tell that the arena has turned out smaller: readers find out, on their threads."""
@@ -255,7 +244,8 @@ class Flow(OnThreads):
                 else:
                     self._write(task, result)
             elif isinstance(task, Upload):
-                self._hand_over(task, result)
+                self._uploads.hand_over(task, result)
+                self._end(task)
             elif isinstance(task, PartTask):
                 assert isinstance(result, (Done, Exception))  # noqa: S101 - of an errand
                 task.settle(result)
@@ -286,17 +276,6 @@ class Flow(OnThreads):
         task.settle(Measured(task.job.source))
         self._end(task)
 
-    def _hand_over(self, upload: Upload, result: Rendered) -> None:
-        assert upload.extent is not None  # noqa: S101 - what was rendered has a place
-        if isinstance(result, Exception):
-            upload.settle(result)
-        elif isinstance(result, Rich) and result.output is not None:
-            upload.settle(result.output)
-        elif isinstance(result, (Rich, int)):
-            length = result.length if isinstance(result, Rich) else result
-            upload.settle(bytes(self._arena.view(upload.extent, length)))
-        self._end(upload)
-
     def _send_part(self, task: PartTask) -> None:
         self._rendering.put_part(task)
         self.poke()
@@ -312,8 +291,7 @@ class Flow(OnThreads):
 
     def _repeat(self, task: Task) -> None:
         if isinstance(task, Upload):
-            self._fill(task)
-            self._rendering.put_pressing(task)
+            self._uploads.send(task)
         elif isinstance(task, PartTask):
             self._scenes.again(task)
         elif isinstance(task, FileTask):
@@ -343,8 +321,7 @@ class Flow(OnThreads):
         self._broken = error
         for stream in self._streams:
             stream.fail(error)
-        for upload in self._uploads:
-            upload.settle(error)
+        self._uploads.fail(error)
         self._scenes.fail(error)
         self._drop_unwanted()
         self.poke()  # what nobody waits for any more gives its room back
