@@ -9,7 +9,8 @@ import pytest
 from asyncrgb.exposure import Exposure, advice
 from asyncrgb.imaging.chip import picture
 from asyncrgb.limits import Limits
-from asyncrgb.options import FixedStretch, PercentileStretch, RenderOptions
+from asyncrgb.options import RenderOptions
+from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 GOOD = Exposure(low=300, high=3000, black=0.05, white=0.01, blank=0)
 BLACK = Exposure(low=0.0, high=255.0, black=1, white=0, blank=0)

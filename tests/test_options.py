@@ -15,7 +15,8 @@ from asyncrgb import machine
 from asyncrgb.errors import OptionsError
 from asyncrgb.formats import FORMATS
 from asyncrgb.limits import Limits
-from asyncrgb.options import PRESETS, FixedStretch, PercentileStretch, RenderOptions
+from asyncrgb.options import PRESETS, RenderOptions
+from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 Options = FixedStretch | PercentileStretch | RenderOptions | Limits
 

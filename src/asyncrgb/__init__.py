@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.description import BandDescription, Description
     from asyncrgb.imaging.statistics import Statistics
     from asyncrgb.limits import Limits
-    from asyncrgb.options import PRESETS, FixedStretch, PercentileStretch, RenderOptions
+    from asyncrgb.options import PRESETS, RenderOptions
     from asyncrgb.pipeline.converter import Converter
     from asyncrgb.pipeline.doors import convert, measure, run
     from asyncrgb.pipeline.events import (
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from asyncrgb.sample import write_samples
     from asyncrgb.sample.scene import write_scene
     from asyncrgb.sensors import COMPOSITES, SENSORS, Sensor
+    from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 __all__ = [
     "COMPOSITES",
@@ -123,7 +124,7 @@ _HOMES = {
     "imaging.description": "BandDescription Description",
     "imaging.statistics": "Statistics",
     "limits": "Limits",
-    "options": "PRESETS FixedStretch PercentileStretch RenderOptions",
+    "options": "PRESETS RenderOptions",
     "pipeline.converter": "Converter",
     "pipeline.doors": "convert measure run",
     "pipeline.events": (
@@ -140,6 +141,7 @@ _HOMES = {
     "sample": "write_samples",
     "sample.scene": "write_scene",
     "sensors": "COMPOSITES SENSORS Sensor",
+    "stretches": "FixedStretch PercentileStretch",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from asyncrgb.options import DEFAULT_BANDS, PercentileStretch, RenderOptions
+from asyncrgb.options import DEFAULT_BANDS, RenderOptions
+from asyncrgb.stretches import PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

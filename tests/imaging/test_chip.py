@@ -16,7 +16,8 @@ from PIL import Image
 from asyncrgb.errors import BandError, DecodeError, LimitError
 from asyncrgb.imaging.chip import render
 from asyncrgb.limits import Limits
-from asyncrgb.options import FixedStretch, RenderOptions
+from asyncrgb.options import RenderOptions
+from asyncrgb.stretches import FixedStretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,14 +16,15 @@ from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.values import Values
 from asyncrgb.limits import Limits
-from asyncrgb.options import FixedStretch, PercentileStretch, RenderOptions
+from asyncrgb.options import RenderOptions
+from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from asyncrgb.options import Range
+    from asyncrgb.stretches import Range
 
     Write = Callable[..., bytes]
 

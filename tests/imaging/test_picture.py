@@ -19,7 +19,8 @@ from asyncrgb.errors import BandError, DecodeError, LimitError
 from asyncrgb.imaging import chip as renderer
 from asyncrgb.imaging.chip import picture, render
 from asyncrgb.limits import Limits
-from asyncrgb.options import PRESETS, FixedStretch, PercentileStretch, RenderOptions
+from asyncrgb.options import PRESETS, RenderOptions
+from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,8 @@ from asyncrgb.imaging.reading.sparse import Absent, Sparse
 from asyncrgb.imaging.statistics import Statistics
 from asyncrgb.imaging.writing import joining
 from asyncrgb.limits import Limits
-from asyncrgb.options import FixedStretch, PercentileStretch, RenderOptions
+from asyncrgb.options import RenderOptions
+from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ from asyncrgb.cli.session import carry_out
 from asyncrgb.cli.stopping import Stopper
 from asyncrgb.cli.terminal import CONVERTING, FORECAST, Progress
 from asyncrgb.exposure import advice
-from asyncrgb.options import PercentileStretch
+from asyncrgb.stretches import PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -19,7 +19,7 @@ from asyncrgb.cli.terminal import tell
 from asyncrgb.cli.words import explain, shown
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.limits import Limits
-from asyncrgb.options import FixedStretch
+from asyncrgb.stretches import FixedStretch
 from asyncrgb.urls import is_url, redacted, unqueried
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from asyncrgb.urls import is_url, redacted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from asyncrgb.options import FixedStretch, NoData, Overview
+    from asyncrgb.options import NoData, Overview
+    from asyncrgb.stretches import FixedStretch
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

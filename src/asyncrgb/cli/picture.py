@@ -22,22 +22,16 @@ from asyncrgb.cli.parameters import (
 )
 from asyncrgb.cli.statistics import with_statistics
 from asyncrgb.formats import DEFAULT_QUALITY, FORMATS
-from asyncrgb.options import (
-    DEFAULT_BANDS,
-    PRESETS,
-    FixedStretch,
-    PercentileStretch,
-    RenderOptions,
-    Rounding,
-    Scope,
-)
+from asyncrgb.options import DEFAULT_BANDS, PRESETS, RenderOptions, Rounding
 from asyncrgb.sensors import COMPOSITES, SENSORS
+from asyncrgb.stretches import FixedStretch, PercentileStretch, Scope
 from asyncrgb.urls import is_url, unqueried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncrgb.options import Band, Stretch
+    from asyncrgb.options import Band
+    from asyncrgb.stretches import Stretch
 
 _option = partial(click.option, cls=GroupedOption)
 _bands = partial(_option, group="Bands")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from asyncrgb.errors import OptionsError
-from asyncrgb.options import DEFAULT_BANDS, PercentileStretch, RenderOptions
+from asyncrgb.options import DEFAULT_BANDS, RenderOptions
+from asyncrgb.stretches import PercentileStretch
 
 if TYPE_CHECKING:
     from asyncrgb import Statistics

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from asyncrgb.options import FixedStretch
 from asyncrgb.sensors import SENSORS
+from asyncrgb.stretches import FixedStretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import numpy as np
 
 from asyncrgb.errors import BandError, OptionsError
 from asyncrgb.imaging.stretch import Response, Transfer, opened
-from asyncrgb.options import FixedStretch, PercentileStretch
+from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from asyncrgb.imaging.stretch import Affine
     from asyncrgb.imaging.values import Values
-    from asyncrgb.options import Range, RenderOptions
+    from asyncrgb.options import RenderOptions
+    from asyncrgb.stretches import Range
 
 _PICTURE_BITS: Final = 8  # what is shown as it is keeps its values up to here
 _DEFAULT: Final = FixedStretch()

@@ -15,7 +15,7 @@ from asyncrgb.imaging import bands, stretch
 from asyncrgb.imaging.laps import Laps
 from asyncrgb.imaging.reading import tiff
 from asyncrgb.imaging.writing import encode
-from asyncrgb.options import PercentileStretch
+from asyncrgb.stretches import PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from asyncrgb.imaging.parts import Drawn, Part, Plan
 from asyncrgb.imaging.stretch import opened
 from asyncrgb.imaging.values import Values
 from asyncrgb.imaging.writing import pieces
-from asyncrgb.options import FixedStretch, PercentileStretch
+from asyncrgb.stretches import FixedStretch, PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from asyncrgb.imaging.subject import Subject
     from asyncrgb.imaging.writing.joining import Recipe
     from asyncrgb.limits import Limits
-    from asyncrgb.options import Range, RenderOptions
+    from asyncrgb.options import RenderOptions
+    from asyncrgb.stretches import Range
 
 __all__ = ["count", "draw", "finish", "plan"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from asyncrgb.imaging import stretch
 from asyncrgb.imaging.stretch import Response, Transfer
-from asyncrgb.options import PercentileStretch
+from asyncrgb.stretches import PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

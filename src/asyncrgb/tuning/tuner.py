@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from asyncrgb.options import PercentileStretch
+from asyncrgb.stretches import PercentileStretch
 from asyncrgb.tuning.sample import find_sample
 from asyncrgb.tuning.search import Findings, Search, ladders
 from asyncrgb.tuning.trial import Terms, chip, trial

@@ -19,14 +19,14 @@ from asyncrgb.imaging.statistics.record import (
     shown,
 )
 from asyncrgb.imaging.stretch import opened
-from asyncrgb.options import FixedStretch
+from asyncrgb.stretches import FixedStretch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from asyncrgb.options import PercentileStretch
+    from asyncrgb.stretches import PercentileStretch
 
 _FORMAT: Final = "asyncrgb statistics"
 _VERSION: Final = 1

@@ -11,12 +11,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import OptionsError
-from asyncrgb.options import PercentileStretch
 from asyncrgb.pipeline.folders.plan import sources
 from asyncrgb.pipeline.outcomes import Failed
 from asyncrgb.pipeline.run import running, slices_on_thread
 from asyncrgb.pipeline.stream import Stream
 from asyncrgb.pipeline.workers.orders import Measure
+from asyncrgb.stretches import PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import DecodeError, LimitError
 from asyncrgb.imaging.writing import joining
-from asyncrgb.options import PercentileStretch
 from asyncrgb.pipeline.events import SceneAdvanced
 from asyncrgb.pipeline.folders.plan import worldfile_path
 from asyncrgb.pipeline.outcomes import Converted, Measured
@@ -20,6 +19,7 @@ from asyncrgb.pipeline.task import PartTask
 from asyncrgb.pipeline.workers.orders import Measure
 from asyncrgb.pipeline.workers.parts import Errand, Lacks
 from asyncrgb.pipeline.workers.timing import Timed
+from asyncrgb.stretches import PercentileStretch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
