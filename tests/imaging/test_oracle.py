@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.imaging.reading import tiff
@@ -403,7 +405,8 @@ def verdict(path: Path, expected: NDArray[Any], *, jpeg: bool) -> str:
     except AsyncRgbError:
         return "refused"
     if jpeg:
-        expected = by_pillow(data)
+        with suppress(UnidentifiedImageError):  # what no Pillow reads some GDAL does
+            expected = by_pillow(data)
     if expected.shape[-1] == 1 < pixels.shape[-1]:  # GDAL takes pages for images, not for bands
         return "same" if same(pixels[..., :1], expected) else "its first page differs"
     if not same(some, pixels[..., [-1, 0, -1]]):

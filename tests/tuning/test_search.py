@@ -140,6 +140,26 @@ def test_without_time_to_compare_it_says_so() -> None:
     assert not found.confirmed
 
 
+@pytest.mark.parametrize(
+    ("later", "pairs"),
+    [(50.0, []), (100.0, [(100.0, 90.0)]), (140.0, [(100.0, 140.0), (110.0, 105.0)])],
+)
+def test_what_a_few_pairs_speak_against_is_not_recommended(
+    later: float, pairs: list[tuple[float, float]]
+) -> None:
+    findings = Findings(BASE)
+    seemed_faster = replace(BASE, reads=256)
+    findings.add(BASE, Figures(100.0))
+    findings.add(seemed_faster, Figures(130.0))
+    assert findings.choose() == seemed_faster
+    for _ in range(2):
+        findings.add(seemed_faster, Figures(later))
+    findings.pairs = pairs
+    found = verdict(findings)
+    assert found.limits == BASE
+    assert not found.confirmed
+
+
 def test_without_any_time_nothing_is_said() -> None:
     assert verdict(searched(Bench(lambda _: 1.0, 0))).limits == BASE
 

@@ -116,7 +116,7 @@ def _rest(tuning: Tuning, result: Verdict) -> str:
     if result.gain is None:
         return ": nothing was faster by more than 3 %"
     flags = _flags(tuning.findings.best, tuning.findings.base)
-    return f": {flags} gave {_worth(result)}, which is noise"
+    return f": {flags} gave {_worth(result)}, which is {'noise' if result.gain > 1 else 'no gain'}"
 
 
 def _flags(limits: Limits, base: Limits) -> str:

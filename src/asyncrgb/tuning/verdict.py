@@ -62,7 +62,8 @@ def verdict(findings: Findings) -> Verdict:
     ratios = [after / before for before, after in findings.pairs if before > 0]
     if len(ratios) < _ENOUGH:
         gain = findings.rate(best) / findings.rate(base) if findings.rate(base) else None
-        return Verdict(best, gain, gain or 1.0, gain or 1.0, confirmed=False)
+        worth = gain is None or (gain > _WORTHWHILE and all(ratio > 1 for ratio in ratios))
+        return Verdict(best if worth else base, gain, gain or 1.0, gain or 1.0, confirmed=False)
     gain, agreeing = median(ratios), sum(ratio > 1 for ratio in ratios)
     doubt = _DOUBT * stdev(ratios) / len(ratios) ** 0.5
     worth = gain > max(_WORTHWHILE, 1 + doubt) and agreeing >= _MOSTLY * len(ratios)
