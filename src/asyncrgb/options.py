@@ -60,7 +60,7 @@ class RenderOptions:
         sensor: a key of ``SENSORS``, which names the bands of images that have as many bands as
             it; in others only those that the file describes by such a name can be found.
         stretch: which pixel values become black and full intensity. None: 0 and 4000; but
-            what is shown as it is, in up to 8 bits, keeps its values. Of a palette it stretches
+            what is stored in up to 8 bits, unsigned, keeps its values. Of a palette it stretches
             the colours.
         gamma: exponent of the response: intensity ``x`` becomes ``x ** (1 / gamma)``; more
             than 1 is brighter.

@@ -290,6 +290,8 @@ def test_insight_is_written_as_json(data: Path, tmp_path: Path) -> None:
     refused = asyncrgb_command(data, tmp_path / "out2", "--insight", tmp_path / "no" / "run.json")
     assert refused.returncode == 2
     assert not (tmp_path / "out2").exists()
+    refused = asyncrgb_command(data, tmp_path / "out2", "--insight", "-")
+    assert (refused.returncode, "--insight -: stdout" in refused.stderr) == (2, True)
 
 
 def test_names_may_be_in_any_case(data: Path, tmp_path: Path) -> None:

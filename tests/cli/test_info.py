@@ -144,7 +144,7 @@ def test_json_has_the_same_keys_for_every_file(
         (values(300, 2500, 12), {}, "--sensor sentinel2-l2a"),
         (values(300, 2500, 5), {}, ""),
         (values(300, 9000, 2), {}, "--bands 1 --percentile 2 98"),
-        (values(0, 256, 6, "uint8"), {}, "--scale 0 255"),
+        (values(0, 256, 6, "uint8"), {}, ""),
         (values(1, 12, 6, "uint8"), {}, "--percentile 2 98"),
         (values(0, 256, 3, "uint8"), {"photometric": "rgb"}, ""),
         (values(1, 12, 3, "uint8"), {"photometric": "rgb"}, "--percentile 2 98 --joint"),

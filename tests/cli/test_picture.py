@@ -188,7 +188,7 @@ def test_statistics_go_to_stdout_by_themselves(data: Path) -> None:
 
 
 def test_a_black_run_says_so_and_what_would_help(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 4), "u1")
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 4), "u2")
     (tmp_path / "in").mkdir()
     for name in "ab":
         tifffile.imwrite(

@@ -61,7 +61,8 @@ def described(write_tiff: Write, *names: str, count: int | None = None) -> bytes
         (12, {}, Choice((4, 3, 2), guessed=True)),
         (13, {}, Choice((4, 3, 2))),
         (14, {"extrasamples": [0] * 12 + [UNASSOCIATED]}, Choice((4, 3, 2))),
-        (200, {}, Choice((4, 3, 2))),
+        (200, {}, Choice((4, 3, 2), guessed=True)),
+        (13, {"extrasamples": [0] * 11 + [UNASSOCIATED]}, Choice((4, 3, 2), guessed=True)),
     ],
     ids=str,
 )

@@ -138,8 +138,8 @@ def test_a_dataset_of_one_image_has_the_range_of_that_image(
         ("u1", 1, {}, (0, 255)),
         ("u1", 3, {}, (0, 255)),
         ("?", 1, {}, (0, 1)),
-        ("u1", 4, {}, (0, 4000)),
-        ("u1", 13, {}, (0, 4000)),
+        ("u1", 4, {}, (0, 255)),
+        ("u1", 13, {}, (0, 255)),
         ("u2", 1, {}, (0, 4000)),
         ("u2", 3, {"photometric": "rgb"}, (0, 4000)),
         ("i1", 1, {}, (0, 4000)),
@@ -149,7 +149,7 @@ def test_a_dataset_of_one_image_has_the_range_of_that_image(
     ],
     ids=str,
 )
-def test_pictures_keep_their_values_and_all_else_has_the_default(
+def test_what_has_8_bits_keeps_its_values_and_all_else_has_the_default(
     write_tiff: Write, dtype: str, bands: int, options: dict[str, Any], expected: Range
 ) -> None:
     data = write_tiff(np.zeros((4, 4, bands), dtype), **options)
@@ -158,11 +158,11 @@ def test_pictures_keep_their_values_and_all_else_has_the_default(
     assert {*ranges(data, unscale=True)} == {expected}
 
 
-def test_a_stretch_that_is_named_counts_for_pictures_too(write_tiff: Write) -> None:
+def test_a_stretch_that_is_named_counts_for_8_bits_too(write_tiff: Write) -> None:
     data = write_tiff(np.zeros((4, 4, 3), "u1"), photometric="rgb")
 
     assert ranges(data, stretch=FixedStretch(5, 6)) == [(5, 6)] * 3
-    assert ranges(data, bands=(1, 2, 3)) == [(0, 4000)] * 3
+    assert ranges(data, bands=(1, 2, 3)) == [(0, 255)] * 3
 
 
 # Ranges for bands.

@@ -397,6 +397,7 @@ def by_pillow(path: Path) -> tuple[str, NDArray[Any]]:
             page, frames = tif.pages.first, getattr(image, "n_frames", 1)
             alone = frames == len(tif.pages) == 1 and page.tags.valueof(274, 1) == 1
             plain = int(page.sampleformat) == 1 and int(page.photometric) < 4
+            plain &= page.samplesperpixel < 4  # which of more are shown is a guess
             if alone and plain and page.bitspersample <= 8 and page.compression != 6:
                 return image.mode, np.asarray(image.convert(AS[image.mode]))
     except Exception:  # noqa: BLE001, S110 - many of them are broken by intent

@@ -78,7 +78,7 @@ def _check_dask() -> None:
         import distributed  # noqa: F401, PLC0415 - the same
     except ModuleNotFoundError as error:
         raise OptionsError(
-            f"--dask needs {error.name}, which is not installed: pip install 'asyncrgb[dask]'"
+            f"--dask needs {error.name}, which is not installed: pip install distributed"
         ) from None
 
 

@@ -75,6 +75,8 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     """
     if given["on_error"] == "stop" and given["max_errors"] is not None:
         raise click.UsageError("--on-error stop and --max-errors: give only one of them")
+    if given["insight"] == STDOUT:
+        raise click.UsageError("--insight -: stdout has the summary: name a file")
     options = render_options(given, source, destination)
     found = limits(given)
     with cluster(given["dask"], found, quiet=given["quiet"]) as client:

@@ -209,7 +209,7 @@ def _default(found: Description) -> str:
     colours = "red, green and blue" if len(shown.bands) > 1 else "grey"
     guess = " (a guess)" if shown.guessed else ""
     bands = ("bands " if len(shown.bands) > 1 else "band ") + ",".join(map(str, shown.bands))
-    if shown.as_is and found.bits <= _PICTURE_BITS and found.dtype in ("uint8", "bool"):
+    if found.bits <= _PICTURE_BITS and found.dtype in ("uint8", "bool"):
         return f"{bands} as {colours}{guess}, values as they are"
     return "{} as {}{}, from {:g} (black) to {:g}".format(
         bands, colours, guess, *FixedStretch().ranges[0]

@@ -139,7 +139,7 @@ def _stretch(
     default = FixedStretch().ranges[0]
     usual = (0.0, 2.0**found.bits - 1) if small else default
     if _suits(usual, values):
-        return () if choice.as_is or not small else _scale(usual)
+        return ()
     if _declares_reflectances(seen):
         return "--unscale", *_scale(_REFLECTANCE)
     plausible = _are_reflectances(values) and _suits(_REFLECTANCE, values)

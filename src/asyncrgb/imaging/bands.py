@@ -5,7 +5,7 @@ with as many bands as it has; in others only the file itself can tell. Where non
 an image that is a picture already is shown as what it is: a palette in its colours, one band in
 grey, three as red, green and blue, a fourth that the file declares as transparency left out.
 Every other image is taken for one of a sensor that begins with coastal, blue, green, red, as
-Sentinel-2 and Landsat 8 do; with 4 to 12 bands this is a guess, which is said.
+Sentinel-2 and Landsat 8 do; but for 13 bands this is a guess, which is said.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _unasked(image: Image) -> Choice:
     if form.bands == _RGB or (form.alpha == _RGBA and (shown == _RGB or form.colours == "rgb")):
         return Choice((1, 2, 3), as_is=True)
     if form.bands >= max(DEFAULT_BANDS):
-        return Choice(DEFAULT_BANDS, guessed=form.bands < _UNMISTAKABLE)
+        return Choice(DEFAULT_BANDS, guessed=shown != _UNMISTAKABLE)
     raise BandError(
         f"{form.bands} bands, and nothing that says which to show as red, green and blue: "
         "name three bands, or one to see it in grey (--bands)"

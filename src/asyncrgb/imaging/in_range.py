@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from asyncrgb.options import RenderOptions
     from asyncrgb.stretches import Range
 
-_PICTURE_BITS: Final = 8  # what is shown as it is keeps its values up to here
+_PICTURE_BITS: Final = 8  # what is stored as pictures are keeps its values, up to here
 _DEFAULT: Final = FixedStretch()
 _ANY: Final = (0.0, 1.0)  # the range of values that are not there
 _COUNTED_BYTES: Final = 2  # integers up to here are counted, which is faster than sorting
@@ -72,9 +72,7 @@ def _of_its_own(values: Values) -> Sequence[Transfer]:
 
 
 def _kept(values: Values) -> FixedStretch:
-    """Give the stretch that goes without asking: what is a picture keeps its values."""
-    if not values.choice.as_is:
-        return _DEFAULT
+    """Give the stretch that goes without asking: what has no more than 8 bits keeps its values."""
     small = values.bits <= _PICTURE_BITS and values.pixels.dtype.kind in "bu"
     return FixedStretch(0, 2**values.bits - 1) if small else _DEFAULT
 

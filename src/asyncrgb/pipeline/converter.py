@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.limits import Limits
 from asyncrgb.options import RenderOptions
+from asyncrgb.pipeline.arguments import check_options, check_terms, checked
 from asyncrgb.pipeline.calls import Calls
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.folders.folder import Terms, convert_folder
@@ -76,6 +77,7 @@ class Converter:
         fsync: bool = False,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
+        check_terms(options, limits, executor)
         self._options = options
         self._limits = limits
         self._executor = executor
@@ -116,6 +118,8 @@ class Converter:
                 that it does.
 
         """
+        if options is not None:
+            check_options(options)
         with self._calls.call():
             return await self._started().render(memoryview(data).cast("B"), options)
 
@@ -129,7 +133,7 @@ class Converter:
     ) -> Outcome:
         """Convert the TIFF ``source`` to the picture ``destination``, whatever is there.
 
-        The format is that of the options, whatever the name says.
+        The format is that of the options; a name that ends as pictures of another do is refused.
 
         Args:
             source: the TIFF: a path, or a URL.
@@ -152,13 +156,17 @@ class Converter:
 
         Args:
             jobs: an iterable or asynchronous iterable, of any length. No more are taken from
-                it than are needed to keep busy, and none while outcomes are left lying.
-
+                it than are needed to keep busy, and none while outcomes are left lying. Two
+                that are under way at the same time should not have one destination: the last
+                one to be written is kept.
             trace: whether each outcome is to say where its time went.
 
         Yields:
             The outcome of each job, in the order in which they complete. Leaving the loop
             drops what is under way.
+
+        Raises:
+            OptionsError: something that is no ``Job`` was among them.
 
         """
         unread = 2 * self._limits.batch
@@ -173,10 +181,11 @@ class Converter:
         action = Timed(self._options) if trace else None
         stream = Stream(deliver, enough=unread, action=action, trace=trace)
         stream.when_done(news.set)
+        given = slices(jobs, partial(checked, options=self._options))
         with self._calls.call() as brake:
             # What has arrived can be taken from a Converter that has been closed too.
             stream.when_done(partial(self._calls.end, brake))
-            async with running(self._started(), stream, slices(jobs), brake) as flow:
+            async with running(self._started(), stream, given, brake) as flow:
                 while arrived or not stream.is_done:
                     while arrived:
                         yield arrived.popleft()
@@ -215,7 +224,8 @@ class Converter:
             on_error: "continue": a source that fails costs itself only; "stop": it ends the
                 conversion, as ``max_errors=1`` does.
             max_errors: when as many sources have failed, no new work is begun, and what is
-                under way ends; None: any number may.
+                under way ends; should more of that fail, they count as not begun. None: any
+                number may.
             trace: whether each outcome is to say where its time went.
             on_outcome: called in the event loop with each outcome as it completes; what it
                 raises ends the conversion, and comes out of it. With a

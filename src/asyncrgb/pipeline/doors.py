@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.limits import Limits
@@ -104,7 +104,9 @@ def _synchronous(
         @wraps(function)
         def run_it(*args: _P.args, **kwargs: _P.kwargs) -> _T:
             _refuse_if_running(function.__name__)
-            kwargs["limits"] = cast("Limits", kwargs.get("limits", Limits())).for_itself()
+            limits = kwargs.get("limits", Limits())
+            if isinstance(limits, Limits):  # what is none is refused inside
+                kwargs["limits"] = limits.for_itself()
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 return runner.run(function(*args, **kwargs))
 

@@ -110,13 +110,15 @@ async def _feed(
         stream.exhaust()
 
 
-async def slices(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncGenerator[list[Job], None]:
+async def slices(
+    jobs: Iterable[Job] | AsyncIterable[Job], checked: Callable[[Job], Planned] = lambda job: job
+) -> AsyncGenerator[list[Planned], None]:
     """Cut a caller's jobs into slices: asynchronous ones come one by one, as they are there."""
     if isinstance(jobs, AsyncIterable):
         async for job in jobs:
-            yield [job]
+            yield [checked(job)]
         return
-    iterator = iter(jobs)
+    iterator = map(checked, jobs)
     while piece := list(islice(iterator, _JOBS_SLICE)):
         yield piece
         await asyncio.sleep(0)

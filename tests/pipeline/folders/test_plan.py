@@ -121,6 +121,19 @@ def test_a_folder_that_is_called_png_is_a_folder(tmp_path: Path) -> None:
     assert job == Job(source, str(tmp_path / "out.png" / "a.png"))
 
 
+def test_a_folder_of_results_is_not_called_as_one_picture_is(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.tif")
+    with pytest.raises(OptionsError, match=r"out\.PNG is the name of one picture.*name a folder"):
+        planned(tmp_path / "in", tmp_path / "out.PNG")
+    (tmp_path / "out.PNG").mkdir()
+    assert pairs(tmp_path / "in", tmp_path / "out.PNG") == [("a.tif", "a.png")]
+
+
+def test_companions_that_macos_makes_are_no_sources(tmp_path: Path) -> None:
+    touch(tmp_path, "a.tif", "._a.tif", ".b.tif")
+    assert [name for name, _ in pairs(tmp_path, tmp_path / "out")] == [".b.tif", "a.tif"]
+
+
 def test_no_source_at_all(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         planned(tmp_path / "nowhere", tmp_path / "out")

@@ -330,7 +330,7 @@ from asyncrgb.cli import main
 main([{str(data)!r}, {str(tmp_path)!r}, "--dask", "local"])
 """)
     assert done.returncode == 2
-    assert "pip install 'asyncrgb[dask]'" in done.stderr
+    assert "pip install distributed" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -81,6 +81,8 @@ class _Outcomes:
     def take(self, index: int, outcome: Outcome) -> None:
         """Take the outcome of the source of that number."""
         if isinstance(outcome, Failed):
+            if self._left is not None and self._left <= 0:
+                return  # as good as not begun: it is tried again by the next run
             self._failed(outcome)
             if self.full is not None and _is_full(outcome.error):
                 return  # one error tells of all

@@ -70,7 +70,13 @@ def plan(
             _check_apart(here, source, destination)
         yield Job(source, destination)
         return
-    if there.kind(destination) not in ("folder", None):
+    kind = there.kind(destination)
+    if kind is None and destination.lower().endswith(_PICTURES):
+        raise OptionsError(
+            f"{redacted(destination)} is the name of one picture, and {redacted(source)} is no "
+            "single file: name a folder for the results"
+        )
+    if kind not in ("folder", None):
         raise NotADirectoryError(
             errno.ENOTDIR,
             "the destination is a file: name a folder for the results",
@@ -102,13 +108,23 @@ def names_output(source: str, destination: str, suffix: str, places: Places | No
         return False
     if places.of(destination).kind(destination) == "folder":
         return False
-    ours = (suffix, _LONG_SUFFIXES.get(suffix, suffix))
-    if destination.lower().endswith(ours):
+    return check_suffix(destination, suffix)
+
+
+def check_suffix(name: str, suffix: str) -> bool:
+    """Tell whether a name is that of a picture of the format that has ``suffix``.
+
+    Raises:
+        OptionsError: it is that of a picture of another format.
+
+    """
+    name_in_lower_case = name.lower()
+    if name_in_lower_case.endswith((suffix, _LONG_SUFFIXES.get(suffix, suffix))):
         return True
-    if destination.lower().endswith(_PICTURES):
+    if name_in_lower_case.endswith(_PICTURES):
         raise OptionsError(
-            f"{destination}: results are {suffix} files: name one that ends so, or a folder, or "
-            "choose another --format"
+            f"{redacted(name)}: results are {suffix} files: name one that ends so, or choose "
+            "another format (--format)"
         )
     return False
 

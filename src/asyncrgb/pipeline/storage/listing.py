@@ -22,6 +22,11 @@ _SORTED_AT_ONCE: Final = 4096
 _BREATH_SECONDS: Final = 0.004
 
 
+def is_source(name: str) -> bool:
+    """Tell whether a file of that name is a TIFF, and no companion that macOS puts beside one."""
+    return name.lower().endswith(SOURCE_SUFFIXES) and not name.startswith("._")
+
+
 class Names(Collection[str]):
     """Names that come out in order, sorted in pieces."""
 
@@ -96,7 +101,7 @@ class Folder:
         if _is_folder(entry):
             if entry.name != RUNS:  # comes and goes, where results lie beside their sources
                 self.below.add(entry.name)
-        elif entry.name.lower().endswith(SOURCE_SUFFIXES):
+        elif is_source(entry.name):
             self.names.add(entry.name)
 
 

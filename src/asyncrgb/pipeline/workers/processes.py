@@ -13,6 +13,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -42,6 +43,11 @@ Put what it runs under a guard:
 
     if __name__ == "__main__":
         asyncio.run(main())  # or asyncrgb.run(...), or whatever it runs
+"""
+
+NO_FILE = """\
+worker processes import the script that starts them, and {path} is no file: save the script as \
+one, or render in threads (executor=ThreadPoolExecutor())\
 """
 
 _numbers = count(1)
@@ -82,11 +88,12 @@ class Processes:
         """Start them, and wait for the first.
 
         Raises:
-            AsyncRgbError: they import a script that converts as it is imported.
+            AsyncRgbError: they import a script that converts as it is imported, or that is none.
             BrokenExecutor: they die as they start.
             OSError, EOFError: they cannot be started.
 
         """
+        _check_script()
         try:
             with undecided():
                 first, *_ = [self.executor.submit(_ready) for _ in range(self._count)]
@@ -235,3 +242,15 @@ def _exit_of_fork_server() -> int | None:
 
 def _ready() -> None:
     """Do nothing: a worker that has answered has started."""
+
+
+def _check_script() -> None:
+    """See whether workers can import the main module, as multiprocessing has them do.
+
+    What Python reads from standard input is the file <stdin>, which there is none of; what is
+    typed has no file, and then nothing is imported (multiprocessing.spawn, get_preparation_data).
+    """
+    main = sys.modules.get("__main__")
+    path = getattr(main, "__file__", None)
+    if path is not None and getattr(main, "__spec__", None) is None and not os.path.exists(path):
+        raise AsyncRgbError(NO_FILE.format(path=path))
