@@ -29,9 +29,16 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.machine": frozenset(),
     "asyncrgb.limits": frozenset({"asyncrgb.checks", "asyncrgb.machine", "asyncrgb.settings"}),
     "asyncrgb.options": frozenset(
-        {"asyncrgb.checks", "asyncrgb.errors", "asyncrgb.formats", "asyncrgb.sensors"}
+        {
+            "asyncrgb.checks",
+            "asyncrgb.errors",
+            "asyncrgb.formats",
+            "asyncrgb.sensors",
+            "asyncrgb.stretches",
+        }
     ),
-    "asyncrgb.exposure": frozenset({"asyncrgb.options"}),
+    "asyncrgb.stretches": frozenset({"asyncrgb.checks", "asyncrgb.errors"}),
+    "asyncrgb.exposure": frozenset({"asyncrgb.options", "asyncrgb.stretches"}),
     "asyncrgb.imaging": frozenset(
         {
             "asyncrgb.errors",
@@ -40,6 +47,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.limits",
             "asyncrgb.options",
             "asyncrgb.sensors",
+            "asyncrgb.stretches",
         }
     ),
     "asyncrgb.sample": frozenset({"asyncrgb.errors", "asyncrgb.limits", "asyncrgb.options"}),
@@ -47,9 +55,19 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.settings": frozenset({"asyncrgb.errors", "asyncrgb.limits"}),
     "asyncrgb.signals": frozenset(),
     "asyncrgb.urls": frozenset(),
-    "asyncrgb.tuning": frozenset({FACE, "asyncrgb.errors", "asyncrgb.limits", "asyncrgb.options"}),
+    "asyncrgb.tuning": frozenset(
+        {
+            FACE,
+            "asyncrgb.errors",
+            "asyncrgb.limits",
+            "asyncrgb.options",
+            "asyncrgb.stretches",
+        }
+    ),
     "asyncrgb.pipeline": frozenset(
         {
+            "asyncrgb.checks",
+            "asyncrgb.stretches",
             "asyncrgb.errors",
             "asyncrgb.exposure",
             "asyncrgb.fork_server",
@@ -74,6 +92,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "asyncrgb.limits",
             "asyncrgb.options",
             "asyncrgb.sensors",
+            "asyncrgb.stretches",
             "asyncrgb.settings",
             "asyncrgb.signals",
             "asyncrgb.tuning",

@@ -1,6 +1,8 @@
 """The samples are measured against real EuroSAT chips, which lie in ../shared/data."""
 
+import errno
 import io
+import os
 import struct
 import zlib
 from collections import Counter
@@ -157,6 +159,26 @@ def test_an_existing_file_is_overwritten(tmp_path: Path) -> None:
     Path(path).write_bytes(b"x" * 200_000)
     write_samples(tmp_path, 1)
     assert Path(path).read_bytes() == expected
+
+
+def test_a_full_disk_leaves_no_half_of_a_chip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chips = iter(range(10))
+    put = os.replace
+
+    def full(source: str, destination: str) -> None:
+        if next(chips) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
+        put(source, destination)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space") as caught:
+        write_samples(tmp_path, 10)
+    there = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(there) == 3
+    assert {path.stat().st_size for path in there} == {107_244}
+    assert caught.value.filename.endswith("Highway_1.tif")
 
 
 def test_on_written_is_told_each_complete_file_in_order(tmp_path: Path) -> None:

@@ -294,6 +294,31 @@ def test_insight_is_written_as_json(data: Path, tmp_path: Path) -> None:
     assert (refused.returncode, "--insight -: stdout" in refused.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["--report", "r", "--insight", "./r"], "--insight ./r: --report goes there already"),
+        (["--report", "out"], "--report out: DST is there already"),
+        (["--insight", "out"], "--insight out: DST is there already"),
+    ],
+)
+def test_files_that_would_take_the_place_of_another_are_refused(
+    files: list[str], words: str, data: Path, tmp_path: Path
+) -> None:
+    done = asyncrgb_command(data, "out", *files, cwd=tmp_path)
+    assert (done.returncode, words in done.stderr) == (2, True)
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_insight_that_cannot_be_written_is_an_error_that_names_it(
+    data: Path, tmp_path: Path
+) -> None:
+    done = asyncrgb_command(data, tmp_path / "out", "--insight", "/dev/full")
+    assert done.returncode == 1
+    assert "asyncrgb: /dev/full: No space left on device" in done.stderr
+    assert done.stdout.startswith("30 converted")
+
+
 def test_names_may_be_in_any_case(data: Path, tmp_path: Path) -> None:
     done = asyncrgb_command(data, tmp_path / "out", "--sensor", "EuroSAT", "--format", "JPEG", "-q")
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,16 @@ import pytest
 from PIL import Image
 
 import asyncrgb
-from asyncrgb import Converted, Converter, Failed, Job, OptionsError, RenderOptions, SerialExecutor
+from asyncrgb import (
+    AsyncRgbError,
+    Converted,
+    Converter,
+    Failed,
+    Job,
+    OptionsError,
+    RenderOptions,
+    SerialExecutor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -115,6 +124,44 @@ def test_the_name_of_another_format_costs_one_job(
         (failed,) = [each for each in found if isinstance(each, Failed)]
         assert name in str(failed.error)
         assert "choose another format" in str(failed.error)
+
+
+@pytest.mark.parametrize("way", ["{0}", "{1}/../{2}/{3}"])
+def test_a_source_is_not_replaced_by_its_result(way: str, chip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "chip.picture"  # no name of a format, which would be refused for that
+    path.write_bytes(chip.read_bytes())
+    same = way.format(path, tmp_path, tmp_path.name, path.name)
+
+    async def convert() -> Outcome:
+        async with Converter(executor=SerialExecutor()) as converter:
+            return await converter.convert_file(path, same)
+
+    outcome = asyncio.run(convert())
+    assert isinstance(outcome, Failed)
+    assert "take the place of its source" in str(outcome.error)
+    assert path.read_bytes() == chip.read_bytes()
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_file_that_is_not_begun_says_so(
+    chip: Path, tmp_path: Path, waiting: bool, run: Run
+) -> None:
+    async def convert() -> None:
+        async with Converter(executor=SerialExecutor()) as converter:
+            calls = [converter.convert_file(chip, tmp_path / f"{n}.png") for n in range(20)]
+            tasks = [asyncio.ensure_future(call) for call in calls]
+            await asyncio.sleep(0)
+            if waiting:
+                await converter.aclose(wait=True)
+            else:
+                converter.drain()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(each) for each in ends} <= {Converted, AsyncRgbError}
+        errors = [each for each in ends if isinstance(each, AsyncRgbError)]
+        assert errors
+        assert all("not begun" in str(each) for each in errors)
+
+    run(convert())
 
 
 def test_a_script_on_standard_input_is_told_that_workers_cannot_import_it(

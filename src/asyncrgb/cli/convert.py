@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ from asyncrgb.cli.running import Setting, logger
 from asyncrgb.cli.session import carry_out
 from asyncrgb.cli.stopping import Stopper
 from asyncrgb.cli.terminal import CONVERTING, FORECAST, Progress
+from asyncrgb.cli.words import explain
 from asyncrgb.exposure import advice
 from asyncrgb.stretches import PercentileStretch
 
@@ -75,14 +77,27 @@ def convert(source: str, destination: str, **given: Any) -> int:  # noqa: ANN401
     """
     if given["on_error"] == "stop" and given["max_errors"] is not None:
         raise click.UsageError("--on-error stop and --max-errors: give only one of them")
-    if given["insight"] == STDOUT:
-        raise click.UsageError("--insight -: stdout has the summary: name a file")
+    _check_files(given, destination)
     options = render_options(given, source, destination)
     found = limits(given)
     with cluster(given["dask"], found, quiet=given["quiet"]) as client:
         each = each_of(given["dask"], found)
         setting = Setting(options, each, given["executor"], given["fsync"], cluster=client)
         return _convert(source, destination, setting, given)
+
+
+def _check_files(given: Mapping[str, Any], destination: str) -> None:
+    """Refuse files that would take each other's place, or that of the results."""
+    if given["insight"] == STDOUT:
+        raise click.UsageError("--insight -: stdout has the summary: name a file")
+    taken = {os.path.realpath(destination): "DST is"}
+    for name in ("--report", "--insight"):
+        path = given[name.removeprefix("--")]
+        if path is None or path == STDOUT or (os.path.exists(path) and not os.path.isfile(path)):
+            continue  # a device takes what comes
+        whose = taken.setdefault(os.path.realpath(path), f"{name} goes")
+        if not whose.startswith(name):
+            raise click.UsageError(f"{name} {path}: {whose} there already: name another file")
 
 
 def _convert(source: str, destination: str, setting: Setting, given: Mapping[str, Any]) -> int:
@@ -118,7 +133,11 @@ def _convert(source: str, destination: str, setting: Setting, given: Mapping[str
     if report is not None and report.insight is not None:
         _say(log, report.insight.lines())
         if insight_file is not None:
-            insight_file.write(report.insight)
+            try:
+                insight_file.write(report.insight)
+            except OSError as error:
+                progress.say(f"asyncrgb: {explain(error)}")
+                code = 1
     return 1 if report is not None and report.stopped else code
 
 

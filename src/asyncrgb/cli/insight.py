@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from asyncrgb.cli.written import write_text
 from asyncrgb.machine import granted
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class InsightFile:
     """A JSON file about a whole run.
 
     Args:
-        path: of the file, which is begun anew.
+        path: of the file, which is replaced.
 
     Raises:
         OSError: it cannot be written.
@@ -64,10 +65,8 @@ class InsightFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        with open(path, "w", encoding="utf-8"):
-            pass
+        write_text(path, None)
 
     def write(self, insight: Insight) -> None:
         """Write it; raises OSError if that fails."""
-        with open(self._path, "w", encoding="utf-8") as file:
-            file.write(json.dumps(insight.to_dict(), indent=2) + "\n")
+        write_text(self._path, json.dumps(insight.to_dict(), indent=2) + "\n")

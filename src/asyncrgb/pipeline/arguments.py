@@ -12,6 +12,7 @@ from asyncrgb.limits import Limits
 from asyncrgb.options import RenderOptions
 from asyncrgb.pipeline.folders.plan import Planned, check_suffix
 from asyncrgb.pipeline.outcomes import Failed, Job
+from asyncrgb.urls import is_url
 
 
 def check_terms(options: object, limits: object, executor: object) -> None:
@@ -46,8 +47,8 @@ def checked(job: object, options: RenderOptions) -> Planned:
         options: for jobs that have none of their own.
 
     Returns:
-        The job, its paths as text; ``Failed`` where its picture would have the name of another
-        format.
+        The job, its paths as text; ``Failed`` where its picture would take the place of its
+        source, or have the name of another format.
 
     Raises:
         OptionsError: it is no job, or has paths or options that are none.
@@ -60,10 +61,23 @@ def checked(job: object, options: RenderOptions) -> Planned:
     if type(job.source) is not str or type(job.destination) is not str:
         job = _with_text(job)
     try:
+        check(
+            not _is_its_source(job),
+            f"{job.destination}: the result would take the place of its source: name another",
+        )
         check_suffix(job.destination, FORMATS[(job.options or options).format].suffix)
     except OptionsError as error:
         return Failed(job.source, error.with_traceback(None))
     return job
+
+
+def _is_its_source(job: Job) -> bool:
+    """Tell whether source and destination are one name, without a question to the storage."""
+    if os.path.basename(job.source) != os.path.basename(job.destination):
+        return False
+    if is_url(job.source) or is_url(job.destination):
+        return job.source == job.destination
+    return os.path.abspath(job.source) == os.path.abspath(job.destination)
 
 
 def _with_text(job: Job) -> Job:

@@ -144,10 +144,17 @@ class Converter:
         Returns:
             ``Converted`` or ``Failed``; errors of the image are not raised.
 
+        Raises:
+            AsyncRgbError: it has not been begun, as the Converter was told to end.
+
         """
         job = Job(os.fsdecode(source), os.fsdecode(destination), options)
-        (outcome,) = [each async for each in self.convert_many([job], trace=trace)]
-        return outcome
+        outcomes = [each async for each in self.convert_many([job], trace=trace)]
+        if not outcomes:
+            raise AsyncRgbError(
+                f"{job.source}: not begun, as the Converter has been told to end (drain, aclose)"
+            )
+        return outcomes[0]
 
     async def convert_many(
         self, jobs: Iterable[Job] | AsyncIterable[Job], *, trace: bool = False
@@ -340,5 +347,5 @@ class Converter:
         if self._loop is not asyncio.get_running_loop():
             raise AsyncRgbError(
                 "this Converter is in use in another event loop: make one for each loop, or "
-                "close it there first"
+                "close it there before that loop ends"
             )

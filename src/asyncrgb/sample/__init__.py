@@ -13,6 +13,7 @@ from asyncrgb.errors import OptionsError
 from asyncrgb.sample.bands import draw_chips
 from asyncrgb.sample.geotiff import header
 from asyncrgb.sample.measured import CLASSES
+from asyncrgb.sample.whole import whole
 
 __all__ = ["write_samples"]
 
@@ -46,7 +47,7 @@ def write_samples(
     paths = []
     for name, number, data in _chips(count, seed):
         path = os.path.join(destination, name, f"{name}_{number}.tif")
-        with open(path, "wb") as file:
+        with whole(path) as unfinished, open(unfinished, "wb") as file:
             file.write(data)
         paths.append(path)
         if on_written is not None:

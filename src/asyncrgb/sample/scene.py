@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from asyncrgb.errors import OptionsError
 from asyncrgb.sample.measured import BANDS
 from asyncrgb.sample.terrain import Terrain
+from asyncrgb.sample.whole import whole
 from asyncrgb.sample.writing import COMPRESSIONS, Form, Writer
 
 if TYPE_CHECKING:
@@ -72,20 +72,16 @@ def write_scene(  # noqa: PLR0913 - each is one property of a file, and all but 
     form = Form(tiled, planar, compression, bands, block)
     _check(width, height, form, overviews=overviews, seed=seed)
     destination = os.fspath(destination)
-    folder, name = os.path.split(os.path.abspath(destination))
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(os.path.dirname(os.path.abspath(destination)), exist_ok=True)
     if os.path.isdir(destination):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), destination)
     terrain = Terrain(height, width, seed=seed, swath=nodata)
-    unfinished = os.path.join(folder, f".{name}.part")
-    try:
-        with open(unfinished, "wb+") as file, Writer(file, terrain, form, on_block) as writer:
-            writer.write(form.level(height, width), overviews=overviews, nodata=nodata)
-        os.replace(unfinished, destination)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(unfinished)
-        raise
+    with (
+        whole(destination) as unfinished,
+        open(unfinished, "wb+") as file,
+        Writer(file, terrain, form, on_block) as writer,
+    ):
+        writer.write(form.level(height, width), overviews=overviews, nodata=nodata)
     return destination
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
@@ -354,6 +354,52 @@ def test_work_that_is_dropped_is_an_error(folder: Path, tmp_path: Path, run: Run
             assert converter.counters() == REST
 
     run(convert())
+
+
+def test_closing_takes_back_what_a_busy_executor_has_not_begun(folder: Path, run: Run) -> None:
+    data = next(folder.rglob("*.tif")).read_bytes()
+    release = threading.Event()
+
+    async def render(executor: Executor) -> None:
+        async with Converter(limits=TWO, executor=executor) as converter:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await converter.render(data)
+        assert not release.is_set(), "nobody has waited for the other work"
+
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(release.wait, 60)
+        try:
+            run(asyncio.wait_for(render(executor), 30))
+        finally:
+            release.set()
+
+
+class Nonsense(Executor):
+    """Calls nothing, and says so many times that all is well."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401, ARG002
+        self.calls += 1
+        future: Future[Any] = Future()
+        future.set_result(42)
+        return future
+
+
+def test_an_executor_that_answers_with_something_else_is_an_error(folder: Path, run: Run) -> None:
+    data = next(folder.rglob("*.tif")).read_bytes()
+    executor = Nonsense()
+
+    async def render() -> None:
+        async with asyncio.timeout(30), Converter(limits=TWO, executor=executor) as converter:
+            with pytest.raises(AsyncRgbError, match="the executor gave 42"):
+                await converter.render(data)
+            assert converter.counters() == REST
+
+    run(render())
+    assert executor.calls < 5
 
 
 def test_a_cluster_that_is_gone_is_an_error(folder: Path, tmp_path: Path) -> None:

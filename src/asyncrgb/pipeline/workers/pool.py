@@ -8,12 +8,12 @@ import pickle
 from concurrent.futures import BrokenExecutor, Executor, Future
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from asyncrgb import machine
 from asyncrgb.errors import AsyncRgbError, OptionsError, WorkerCrashError
 from asyncrgb.pipeline.workers import far
-from asyncrgb.pipeline.workers.orders import Brought, Repeated
+from asyncrgb.pipeline.workers.orders import Brought, Far, Repeated
 from asyncrgb.pipeline.workers.processes import GRACE, Processes
 from asyncrgb.pipeline.workers.worker import render_batch
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncrgb.limits import Limits
-    from asyncrgb.pipeline.workers.orders import Answer, Far, Order, Unusual
+    from asyncrgb.pipeline.workers.orders import Answer, Order, Unusual
 
 _DIED: Final = (
     "a worker of the executor died while it rendered this image (a crash of its decoder, or the "
@@ -45,6 +45,25 @@ class SerialExecutor(Executor):
         except BaseException as error:  # noqa: BLE001 - a future carries whatever was raised
             future.set_exception(error)
         return future
+
+
+class _Lent(Executor):
+    """An executor of somebody else's, and what it has been given by us."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._given: set[Future[Any]] = set()
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        future = self._executor.submit(fn, *args, **kwargs)
+        self._given.add(future)
+        future.add_done_callback(self._given.discard)
+        return future
+
+    def cancel(self) -> None:
+        """Cancel what has not begun."""
+        for future in tuple(self._given):
+            future.cancel()
 
 
 class Pool:
@@ -77,6 +96,7 @@ class Pool:
         self.exits: dict[int, int] = {}
         self._limits = limits
         self._given = executor
+        self._lent = None if executor is None else _Lent(executor)
         self._own: Processes | None = None
         self._pickled: tuple[object, bytes] = None, b""
         self._numbers = count(1)
@@ -126,14 +146,13 @@ class Pool:
         """
         if self._far:
             order = far.enclosed(order)
-        executor = self._given
-        if executor is None:
-            if self._own is None:
-                raise BrokenExecutor("there are no workers")
-            executor = self._own.executor
-        else:
+        loop = asyncio.get_running_loop()
+        if self._lent is not None:
             order = order._replace(number=next(self._numbers))
-        return asyncio.get_running_loop().run_in_executor(executor, render_batch, order)
+            return loop.run_in_executor(self._lent, render_batch, order)
+        if self._own is None:
+            raise BrokenExecutor("there are no workers")
+        return loop.run_in_executor(self._own.executor, render_batch, order)
 
     def answers(
         self, order: Order, said: asyncio.Future[list[Answer] | Unusual]
@@ -161,6 +180,11 @@ class Pool:
             return far.unpacked(order, answers)
         if isinstance(answers, Repeated):
             raise WorkerCrashError(_DIED)
+        if not isinstance(answers, Far):
+            raise AsyncRgbError(
+                f"the executor gave {answers!r} for what {render_batch.__name__} returns: it has "
+                "to call what it is given, and give what that returns"
+            )
         self._send_images(answers)
         return None
 
@@ -178,6 +202,11 @@ class Pool:
                 "memory in common with this process (%s)",
                 answer.reason,
             )
+
+    def take_back(self) -> None:
+        """Cancel what an executor that was given has not begun: others may keep it busy."""
+        if self._lent is not None:
+            self._lent.cancel()
 
     def stop(self, *, at_once: bool = False) -> None:
         """End our own workers, and wait until they are gone; not for the event loop."""

@@ -120,6 +120,7 @@ class Staff:
     def retire(self) -> None:
         """Replace none any more that die: their work is being dropped."""
         self._retiring = True
+        self._pool.take_back()
 
     async def close(self, *, at_once: bool) -> None:
         """End them for good, whatever they are at; ``at_once`` if they have had their time."""
