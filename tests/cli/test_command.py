@@ -416,7 +416,8 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
 def test_ctrl_c_ends_the_run_leaves_nothing_and_can_be_taken_up(tmp_path: Path) -> None:
     source, out = tmp_path / "data", tmp_path / "out"
     asyncrgb.write_samples(source, 600)
-    command = [sys.executable, "-m", "asyncrgb", str(source), str(out)]
+    slowly = ("--compress-level", "6")  # or all is done before the signal
+    command = [sys.executable, "-m", "asyncrgb", str(source), str(out), *slowly]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -432,7 +433,7 @@ def test_ctrl_c_ends_the_run_leaves_nothing_and_can_be_taken_up(tmp_path: Path) 
     assert not alive
     assert not list(out.glob(".asyncrgb-*"))
     done = len(list(out.glob("*.png")))
-    again = asyncrgb_command(source, out)
+    again = asyncrgb_command(source, out, *slowly)
     assert again.returncode == 0
     assert f"{600 - done} converted, {done} up to date" in again.stdout
 

@@ -34,7 +34,16 @@ from asyncrgb import (
     RenderOptions,
     SceneAdvanced,
 )
+from asyncrgb.pipeline.background import Background
+from asyncrgb.pipeline.means import Means, Threads
+from asyncrgb.pipeline.memory.arena import Arena
+from asyncrgb.pipeline.memory.room import Room
+from asyncrgb.pipeline.scenes.scenes import Scenes
+from asyncrgb.pipeline.storage.places import Places
+from asyncrgb.pipeline.task import PartTask
+from asyncrgb.pipeline.workers.parts import Errand
 from tests.pipeline.conftest import Run
+from tests.pipeline.doubles import FakeStorage
 from tests.pipeline.workers.test_workers import workers
 from tests.scenes import SCENES, Expected
 
@@ -555,3 +564,39 @@ def test_every_scene_becomes_what_is_expected_of_it(
             data = (folder / f"{name}.tif").read_bytes()
             assert (pixels_of(target.read_bytes()) == each.picture(data)).all(), name
     assert no_leftovers(tmp_path)
+
+
+def test_room_that_a_part_gives_back_is_offered_to_all_who_may_want_it(run: Run) -> None:
+    """Nothing else may happen afterwards: a picture that needs more room waits for just this."""
+    errand = Errand("warm", 0, (), (), None, RenderOptions(), 0)
+
+    async def release() -> None:
+        arena, poked = Arena(2**20), [0]
+
+        def poke() -> None:
+            poked.append(arena.leased)
+
+        room = Room(lambda: False, lambda: None, arena.lease)
+        means = Means(arena, Places(FakeStorage({})), Threads(1), Background(lambda _: None))
+        scenes = Scenes(
+            means=means,
+            workers=1,
+            options=RenderOptions(),
+            room=room,
+            end_room=room,
+            send=lambda _: None,
+            poke=poke,
+            tell=lambda _: None,
+            end=lambda _: None,
+        )
+        extent = arena.lease(1000)
+        assert extent is not None
+        task = PartTask(errand, extent, None, None, lambda: True)
+        poked.clear()
+        scenes.release(task)
+        scenes.release(task)
+        assert poked == [0], "once, after it has been given back"
+        means.threads.stop()
+        arena.close()
+
+    run(release())

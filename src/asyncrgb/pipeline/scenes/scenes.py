@@ -126,8 +126,7 @@ class Scenes:
         extent, task.extent = task.extent, None
         if extent is not None:
             self.means.arena.give_back(extent)
-            self.room.tell()
-            self.end_room.tell()
+            self.poke()  # also a part that needs more room may have waited for just this
 
     async def on_thread(
         self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
