@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -200,6 +201,29 @@ def test_uploads_are_given_room_in_turn(run: Run) -> None:
 
     run(bench(FakeStorage({}), Limits(workers=2, memory=MEMORY), many))
     assert ended == list(range(20))
+
+
+def test_room_of_an_image_that_nobody_wants_any_more_goes_to_who_waits_for_it(run: Run) -> None:
+    """Though that is the last thing to happen: two that need more room, and one that gives up."""
+    release = threading.Event()
+
+    def work(image: bytes) -> bytes:
+        if image[:1] == b"\x01":
+            release.wait(30)
+        return render(image)
+
+    async def give_up(it: Bench) -> None:
+        growing = memoryview(b"\xee" + bytes(300_000))
+        busy = asyncio.ensure_future(it.flow.render(memoryview(b"\x01" + bytes(100_000)), None))
+        first, second = (asyncio.ensure_future(it.flow.render(growing, None)) for _ in range(2))
+        while len(it.flow._rendering._enlarging) < 2:  # noqa: SLF001 - the moment that counts
+            await asyncio.sleep(0.001)
+        first.cancel()
+        release.set()
+        assert len(await asyncio.wait_for(second, 20)) == 3 * len(growing)
+        await busy
+
+    run(bench(FakeStorage({}), Limits(workers=3, memory=MEMORY), give_up, work))
 
 
 def test_two_streams_are_served_in_turn(run: Run) -> None:

@@ -112,6 +112,7 @@ class Rendering:
         self._enlarging = Enlarging(self._arena)
         self._in_flight: dict[int, Batch] = {}  # by the place of their notes
         self._isolated = False  # there is one in flight, of one image that may kill who has it
+        self._dropped = False  # an image has been, since nobody wants it any more
 
     @property
     def ready(self) -> int:
@@ -154,11 +155,14 @@ class Rendering:
 
     def dispatch(self) -> None:
         """Send batches while a worker is free, and a full one to wait for the next that is."""
-        while (task := self._enlarging.take()) is not None:
-            self._put_back([task])
-        for line in self._lines:
-            while line and self._next(line) is not None and self._may_send(line):
-                self._send(line)
+        self._dropped = True
+        while self._dropped:  # which may have left the room that another waits for
+            self._dropped = False
+            while (task := self._enlarging.take()) is not None:
+                self._put_back([task])
+            for line in self._lines:
+                while line and self._next(line) is not None and self._may_send(line):
+                    self._send(line)
 
     def _send(self, line: Queue) -> None:
         tasks, volume = self._take(line)
@@ -187,6 +191,7 @@ class Rendering:
 
     def _next(self, line: Queue) -> Task | None:
         while line and not line[0].wanted:
+            self._dropped = True
             self._drop(line.popleft())
         return line[0] if line else None
 
