@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 import asyncrgb
 from asyncrgb import (
@@ -75,6 +76,15 @@ def pictures(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.png")}
 
 
+def pixels(folder: Path) -> dict[str, bytes]:
+    """Give what all pictures show: ISA-L packs one in some 30,000 otherwise, by a byte or two."""
+    found = {}
+    for path in folder.rglob("*.png"):
+        with Image.open(path) as picture:
+            found[str(path.relative_to(folder))] = picture.tobytes()
+    return found
+
+
 def left_behind(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob(".asyncrgb*") if path.name != ".asyncrgb.json"]
 
@@ -102,7 +112,7 @@ def test_pictures_and_report_are_those_of_one_loop(run: Run, data: Path, tmp_pat
 
     assert told(report, tmp_path / "two") == told(plain, tmp_path / "plain")
     assert Counter(map(type, seen)) == {Converted: CHIPS - 2, Failed: 2}
-    assert pictures(tmp_path / "two") == pictures(tmp_path / "plain")
+    assert pixels(tmp_path / "two") == pixels(tmp_path / "plain")
     assert not left_behind(tmp_path / "two")
     assert report.insight is not None
     assert report.insight.images == CHIPS - 1
@@ -141,7 +151,7 @@ def test_percentiles_of_a_dataset_merge(run: Run, data: Path, tmp_path: Path) ->
     run(asyncrgb.convert(data, tmp_path / "plain", DATASET, limits=PLAIN))
     run(asyncrgb.convert(data, tmp_path / "two", DATASET, limits=TWO))
 
-    assert pictures(tmp_path / "two") == pictures(tmp_path / "plain")
+    assert pixels(tmp_path / "two") == pixels(tmp_path / "plain")
     plain, two = (run(asyncrgb.measure(data, limits=limits)) for limits in (PLAIN, TWO))
     assert two.to_json() == plain.to_json()
 
