@@ -65,6 +65,9 @@ class Converter:
             raises goes to the loop's exception handler, as from any callback, and the work goes
             on. The logger ``asyncrgb`` gets the same, but for ``SceneAdvanced``.
 
+    Raises:
+        OptionsError: ``options``, ``limits`` or ``executor`` is something else.
+
     """
 
     def __init__(  # noqa: PLR0913 - each option stands for itself

@@ -20,7 +20,6 @@ import dask
 import psutil
 import pytest
 from distributed import Client, LocalCluster
-from PIL import Image
 
 import asyncrgb
 from asyncrgb import (
@@ -42,6 +41,7 @@ from asyncrgb.pipeline.shards.repeating import completed, part_of, places_left
 from asyncrgb.pipeline.shards.slices import Slice, Tidings
 from tests.cli.commands import wait_for
 from tests.pipeline import faults
+from tests.pipeline.shards.results import pictures, pixels
 
 CHIPS = 400
 PLAIN = Limits(workers=2)
@@ -72,19 +72,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asyncrgb.write_samples(folder, CHIPS - 1, seed=5)
     (folder / "Forest" / "Forest_bad.tif").write_bytes(b"no TIFF")
     return folder
-
-
-def pictures(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.png")}
-
-
-def pixels(folder: Path) -> dict[str, bytes]:
-    """Give what all pictures show: ISA-L packs one in some 30,000 otherwise, by a byte or two."""
-    found = {}
-    for path in folder.rglob("*.png"):
-        with Image.open(path) as picture:
-            found[str(path.relative_to(folder))] = picture.tobytes()
-    return found
 
 
 def told(report: Report, folder: Path) -> list[tuple[str, str, str]]:

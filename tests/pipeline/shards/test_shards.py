@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
 
 import asyncrgb
 from asyncrgb import (
@@ -46,6 +45,7 @@ from asyncrgb.pipeline.shards.slices import Passage
 from asyncrgb.pipeline.shards.slicing import Dealt, Size, fitting
 from asyncrgb.pipeline.stream import FileTask, Stream
 from tests.pipeline.conftest import Run
+from tests.pipeline.shards.results import pictures, pixels
 
 TWO = Limits(shards=2, workers=2)
 PLAIN = Limits(workers=2)
@@ -70,19 +70,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "River" / "again").mkdir()
     (folder / "River" / "again" / first.name).write_bytes(first.read_bytes())
     return folder
-
-
-def pictures(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.png")}
-
-
-def pixels(folder: Path) -> dict[str, bytes]:
-    """Give what all pictures show: ISA-L packs one in some 30,000 otherwise, by a byte or two."""
-    found = {}
-    for path in folder.rglob("*.png"):
-        with Image.open(path) as picture:
-            found[str(path.relative_to(folder))] = picture.tobytes()
-    return found
 
 
 def left_behind(folder: Path) -> list[str]:
