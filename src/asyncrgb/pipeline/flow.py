@@ -23,7 +23,7 @@ from asyncrgb.pipeline.memory.room import Room
 from asyncrgb.pipeline.meters.meter import Meter
 from asyncrgb.pipeline.outcomes import Counters, Failed, Measured
 from asyncrgb.pipeline.reading import Reading
-from asyncrgb.pipeline.rendering import Rendering
+from asyncrgb.pipeline.rendering import Rendering, most_batches
 from asyncrgb.pipeline.scenes.scenes import Scenes
 from asyncrgb.pipeline.storage.places import Places
 from asyncrgb.pipeline.stream import FileTask
@@ -74,7 +74,7 @@ class Flow(OnThreads):
         # A batch for each worker, and one that waits for the next that is free, or is being read or
         # written; slow storage needs an extent for each reader and writer, and as many again.
         most = max((pool.size + 1) * limits.batch, 2 * (limits.reads + limits.writes))
-        notes = 2 * (pool.size + 1), limits.batch  # twice: for those that press too
+        notes = most_batches(pool.size), limits.batch
         self._arena = Arena(limits.memory, most, Journal.size(*notes))
         self._journal = Journal(self._arena, *notes)
         # One starts the workers, one ends them.

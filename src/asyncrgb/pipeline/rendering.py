@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import BrokenExecutor
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.pipeline.crews.level import Work
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from asyncrgb.pipeline.workers.orders import Action, Answer, Piece, Rendered, Unusual
     from asyncrgb.pipeline.workers.recovery import Aftermath
     from asyncrgb.pipeline.workers.staff import Staff
+
+
+_LINES: Final = 3
+
+
+def most_batches(workers: int) -> int:
+    """Tell how many batches so many workers have at most: each line may use them all."""
+    return _LINES * (workers + 1)
 
 
 class Queue(deque["Task"]):

@@ -7,6 +7,8 @@ import contextlib
 import io
 import os
 import signal
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,7 +50,7 @@ from tests.pipeline.workers.test_workers import workers
 from tests.scenes import SCENES, Expected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -214,6 +216,63 @@ def test_chips_and_scenes_share_a_run_in_the_order_of_the_input(
         shown = pixels_of((tmp_path / "out" / f"{name}.png").read_bytes())
         assert (shown == pixels_of(asyncrgb.render(data))).all()
     assert no_leftovers(tmp_path)
+
+
+class Holding(ThreadPoolExecutor):
+    """Does nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.gate = threading.Event()
+        self.held = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.held += 1
+        return super().submit(self._do, fn, *args, **kwargs)
+
+    def _do(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        self.gate.wait(GENEROUS)
+        return fn(*args, **kwargs)
+
+
+def test_workers_may_have_batches_of_uploads_scenes_and_chips_all_at_once(
+    tmp_path: Path, run: Run, make_chip: Callable[..., bytes]
+) -> None:
+    chip = make_chip(seed=1, size=32)
+    (tmp_path / "chip.tif").write_bytes(chip)
+    scene(tmp_path / "scene.tif")
+    names = ["scene"] * 3 + ["chip"] * 20
+    jobs = [
+        Job(str(tmp_path / f"{name}.tif"), str(tmp_path / f"{n}.png"))
+        for n, name in enumerate(names)
+    ]
+
+    async def convert(executor: Holding) -> list[asyncrgb.Outcome]:
+        limits = Limits(workers=1, memory=2**20, batch=1)
+        async with (
+            asyncio.timeout(2 * GENEROUS),
+            Converter(limits=limits, executor=executor) as converter,
+            asyncio.TaskGroup() as group,
+        ):
+            outcomes = group.create_task(everything(converter.convert_many(jobs)))
+            while executor.held < 4:  # two of a line for one worker: of scenes and of chips
+                await asyncio.sleep(0.001)
+            uploads = [group.create_task(converter.render(chip)) for _ in range(4)]
+            while executor.held < 6:
+                await asyncio.sleep(0.001)
+            executor.gate.set()
+            assert await asyncio.gather(*uploads) == [asyncrgb.render(chip)] * 4
+            ended = await outcomes
+            assert converter.counters() == REST
+        return ended
+
+    with Holding() as executor:
+        ended = run(convert(executor))
+    assert [type(each) for each in ended] == [Converted] * len(jobs)
+
+
+async def everything(outcomes: AsyncIterator[asyncrgb.Outcome]) -> list[asyncrgb.Outcome]:
+    return [each async for each in outcomes]
 
 
 def bands_up(n: int) -> NDArray[np.uint16]:
