@@ -226,11 +226,11 @@ class Holding(ThreadPoolExecutor):
         self.gate = threading.Event()
         self.held = 0
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
         self.held += 1
         return super().submit(self._do, fn, *args, **kwargs)
 
-    def _do(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def _do(self, fn: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         self.gate.wait(GENEROUS)
         return fn(*args, **kwargs)
 
