@@ -1,12 +1,4 @@
-"""A look at a folder of results: whether each file is whole, and the right one.
-
-A picture of the same pixels that is packed otherwise is told of, and counts as right: ISA-L does
-that once in some hundred thousand pictures, without any fault being caused. One entry of its table
-of repetitions (level 1, whatever the history) does not keep what is put there, another entry in
-each process and thread: repetitions that depend on it are written as literals. With addresses that
-are not random (``setarch -R``) it is always the same. Neither what is left in memory, on the heap
-or on the stack, nor where the pixels lie makes a difference.
-"""
+"""A look at a folder of results: whether each file is whole, and the right one."""
 
 from __future__ import annotations
 
@@ -51,25 +43,9 @@ def differences(folder: Path, right: Tree) -> list[str]:
     missing = [f"{name} is missing" for name in sorted(right.keys() - found.keys())]
     extra = [f"{name} is too much" for name in sorted(found.keys() - right.keys())]
     both = [(name, found[name], right[name]) for name in sorted(right.keys() & found.keys())]
-    other = [name for name, is_, was in both if is_ != was and not _repacked(name, is_, was)]
+    other = [name for name, is_, was in both if is_ != was]
     other = [f"{name} is not that of the undisturbed run" for name in other]
     return [*missing, *extra, *other, *debris(folder)]
-
-
-def _repacked(name: str, found: bytes, right: bytes) -> bool:
-    """Tell whether two files are the same pixels, and say so."""
-    same = found.endswith(_END) and _same_pixels(found, right)
-    if same:
-        print(f"note: {name}: packed otherwise, {len(found)} bytes, not {len(right)}")
-    return same
-
-
-def _same_pixels(found: bytes, right: bytes) -> bool:
-    try:
-        with Image.open(BytesIO(found)) as one, Image.open(BytesIO(right)) as other:
-            return (one.mode, one.size, one.tobytes()) == (other.mode, other.size, other.tobytes())
-    except Exception:  # noqa: BLE001 - what cannot be decoded has none
-        return False
 
 
 def _fault(path: Path, right: bytes | None) -> str | None:
@@ -83,6 +59,4 @@ def _fault(path: Path, right: bytes | None) -> str | None:
         return f"{path.name}, {len(data)} bytes, has no end"
     if right is None:
         return f"{path.name} is none of the undisturbed run"
-    if data == right or _repacked(path.name, data, right):
-        return None
-    return f"{path.name} is not that of the undisturbed run"
+    return None if data == right else f"{path.name} is not that of the undisturbed run"

@@ -41,7 +41,7 @@ from asyncrgb.pipeline.shards.repeating import completed, part_of, places_left
 from asyncrgb.pipeline.shards.slices import Slice, Tidings
 from tests.cli.commands import wait_for
 from tests.pipeline import faults
-from tests.pipeline.shards.results import pictures, pixels
+from tests.pipeline.shards.results import pictures
 
 CHIPS = 400
 PLAIN = Limits(workers=2)
@@ -101,7 +101,7 @@ def test_pictures_and_report_are_those_of_this_machine(
 
     assert told(report, tmp_path / "dask") == told(plain, tmp_path / "plain")
     assert sum(isinstance(each, Converted) for each in seen) == CHIPS - 1
-    assert pixels(tmp_path / "dask") == pixels(tmp_path / "plain")
+    assert pictures(tmp_path / "dask") == pictures(tmp_path / "plain")
     check_folder(tmp_path / "dask")
     assert report.insight is not None
     assert report.insight.workers == 2

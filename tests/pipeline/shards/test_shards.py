@@ -45,7 +45,7 @@ from asyncrgb.pipeline.shards.slices import Passage
 from asyncrgb.pipeline.shards.slicing import Dealt, Size, fitting
 from asyncrgb.pipeline.stream import FileTask, Stream
 from tests.pipeline.conftest import Run
-from tests.pipeline.shards.results import pictures, pixels
+from tests.pipeline.shards.results import pictures
 
 TWO = Limits(shards=2, workers=2)
 PLAIN = Limits(workers=2)
@@ -99,7 +99,7 @@ def test_pictures_and_report_are_those_of_one_loop(run: Run, data: Path, tmp_pat
 
     assert told(report, tmp_path / "two") == told(plain, tmp_path / "plain")
     assert Counter(map(type, seen)) == {Converted: CHIPS - 2, Failed: 2}
-    assert pixels(tmp_path / "two") == pixels(tmp_path / "plain")
+    assert pictures(tmp_path / "two") == pictures(tmp_path / "plain")
     assert not left_behind(tmp_path / "two")
     assert report.insight is not None
     assert report.insight.images == CHIPS - 1
@@ -138,7 +138,7 @@ def test_percentiles_of_a_dataset_merge(run: Run, data: Path, tmp_path: Path) ->
     run(asyncrgb.convert(data, tmp_path / "plain", DATASET, limits=PLAIN))
     run(asyncrgb.convert(data, tmp_path / "two", DATASET, limits=TWO))
 
-    assert pixels(tmp_path / "two") == pixels(tmp_path / "plain")
+    assert pictures(tmp_path / "two") == pictures(tmp_path / "plain")
     plain, two = (run(asyncrgb.measure(data, limits=limits)) for limits in (PLAIN, TWO))
     assert two.to_json() == plain.to_json()
 

@@ -144,7 +144,7 @@ def _zlib(level: int, strategy: int) -> Callable[[], _Compressor]:
 
 
 _STORED: Final = _zlib(0, zlib.Z_DEFAULT_STRATEGY)
-_REPEATING: Final = partial(isal_zlib.compressobj, 1, zlib.DEFLATED, -15)
+_REPEATING: Final = partial(isal_zlib.compressobj, blocks.SOUND_LEVEL, zlib.DEFLATED, -15)
 
 
 def _levels(quick: Filter) -> Sequence[_Squeeze]:

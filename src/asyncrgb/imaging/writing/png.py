@@ -6,7 +6,7 @@ files of the same size.
 
 What a PNG filter leaves of a satellite image hardly ever repeats, so a long search for
 repetitions finds short, far matches that cost more bits than the literals they replace.
-With a history of 4 bytes ISA-L keeps the runs (flat areas, pixels without data), gives up
+With a history of 2 bytes ISA-L keeps the runs (flat areas, pixels without data), gives up
 the rest, and is the faster for it: files 5 % smaller than with its full history.
 """
 
@@ -17,9 +17,10 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-from isal import igzip_lib, isal_zlib
+from isal import isal_zlib
 
 from asyncrgb.errors import EncodeError
+from asyncrgb.imaging.writing import quick
 from asyncrgb.imaging.writing.container import COLOUR_TYPES, END, chunk, head
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     Bytes2D: TypeAlias = NDArray[np.uint8]
 
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
-_HISTORY_BITS: Final = 2
 _LARGEST_CHUNK: Final = 2**30
 _DIMENSIONS: Final = 3
 _LONGEST_SIDE: Final = 2**31 - 1
@@ -191,7 +191,7 @@ def _stored(filtered: Bytes2D) -> bytes:
 
 
 def _fast(filtered: Bytes2D) -> bytes:
-    return igzip_lib.compress(filtered.data, 1, flag=igzip_lib.COMP_ZLIB, hist_bits=_HISTORY_BITS)
+    return quick.compress(filtered.data.cast("B"))
 
 
 def _smallest(filtered: Bytes2D, effort: int) -> bytes:
