@@ -161,6 +161,17 @@ def test_an_existing_file_is_overwritten(tmp_path: Path) -> None:
     assert Path(path).read_bytes() == expected
 
 
+def test_something_else_is_not_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
+    paths = [Path(each) for each in write_samples(tmp_path, 12)]
+    assert len(write_samples(tmp_path, 13, replace=False)) == 13
+    paths[11].write_bytes(b"x")
+    with pytest.raises(FileExistsError, match="something else is there") as caught:
+        write_samples(tmp_path, 13, replace=False)
+    assert caught.value.filename == str(paths[11])
+    assert paths[11].read_bytes() == b"x"
+    assert not list(tmp_path.rglob(".*"))
+
+
 def test_a_full_disk_leaves_no_half_of_a_chip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -423,3 +423,14 @@ def test_usage_errors_name_thing_and_remedy(case: str, sample: Run, tmp_path: Pa
     assert message.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
     assert not [*tmp_path.iterdir()]
+
+
+def test_only_a_scene_is_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    for width in 20, 30:
+        write_scene(path, width, 10, replace=False)
+    for data in b"", b"text", path.read_bytes().replace(b"asyncrgb", b"somebody"):
+        path.write_bytes(data)
+        with pytest.raises(FileExistsError, match="something else is there"):
+            write_scene(path, 20, 10, replace=False)
+        assert path.read_bytes() == data

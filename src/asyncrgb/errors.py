@@ -32,7 +32,7 @@ class EncodeError(AsyncRgbError):
 
 
 class CollisionError(AsyncRgbError):
-    """Two sources lead to the same output; the first one keeps it."""
+    """An output is taken: by another source, or by a picture that asyncrgb has not made."""
 
 
 class WorkerCrashError(AsyncRgbError):

@@ -211,6 +211,11 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "statistics of nothing": (["stats", ""], "Invalid value for 'SRC': it is empty"),
     "statistics to nowhere": (["stats", "data", "-o", ""], "Invalid value for '-o'"),
     "samples nowhere": (["sample", ""], "Invalid value for 'DST': it is empty"),
+    "samples over others": (["sample", "data"], "something else is there: name another"),
+    "a scene over another": (
+        ["sample", "data/AnnualCrop/AnnualCrop_1.tif", "--scene", "9x9"],
+        "something else is there",
+    ),
     "samples in a file": (["sample", "taken"], "taken: File exists: name another"),
     "an unknown name": (
         ["data", "out", "--sensor", "eurosat", "-b", "read,green,blue"],

@@ -53,7 +53,11 @@ _AS_GIVEN: Final = ("layout", "force", "dry_run", "on_error", "max_errors")
     show_default=True,
     help="All results in one folder, or in folders as in SRC.",
 )
-@_files("--force", is_flag=True, help="Convert also what is up to date.")
+@_files(
+    "--force",
+    is_flag=True,
+    help="Convert also what is up to date, and replace pictures that asyncrgb has not made.",
+)
 @_files("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
 @_files("--fsync", is_flag=True, help="Have each result on the disk before it gets its name.")
 @_files(

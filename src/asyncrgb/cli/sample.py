@@ -112,7 +112,7 @@ def sample(
 def _write_chips(destination: str, count: int, seed: int) -> None:
     from asyncrgb import write_samples  # noqa: PLC0415 - numpy, which --help does not need
 
-    paths = write_samples(destination, count, seed=seed)
+    paths = write_samples(destination, count, seed=seed, replace=False)
     tell(f"{len(paths)} chips written to {shown(destination)}")
 
 
@@ -129,5 +129,5 @@ def _write_scene(destination: str, size: tuple[int, int], **form: Any) -> None: 
             bar.total = every
             bar.update(done - bar.n)
 
-        path = write_scene(destination, *size, on_block=show, **form)
+        path = write_scene(destination, *size, replace=False, on_block=show, **form)
     tell(f"scene of {size[0]} x {size[1]} pixels written to {shown(path)}")

@@ -226,9 +226,10 @@ class Converter:
                 or the URL of objects, or of one.
             destination: folder of the results, made if there is none, or a URL; it may lie in
                 ``source``. For a single file it may also be the name of the result, with the
-                suffix of its format, which is then written whatever is there.
+                suffix of its format, which is then written however old that is.
             layout: "flat": all results in one folder; "tree": folders as in ``source``.
-            force: convert also what is up to date.
+            force: convert also what is up to date, and what takes the place of a picture that
+                asyncrgb has not made (a PNG or TIFF on this machine), which fails otherwise.
             dry_run: only say what would be done: outcomes are ``Pending``, ``UpToDate`` and
                 ``Failed``, and nothing is written or made.
             on_error: "continue": a source that fails costs itself only; "stop": it ends the

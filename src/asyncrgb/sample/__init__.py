@@ -25,6 +25,7 @@ def write_samples(
     count: int,
     *,
     seed: int = 0,
+    replace: bool = True,
     on_written: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Write ``count`` chips to destination/<Class>/<Class>_<n>.tif and return their paths.
@@ -33,11 +34,12 @@ def write_samples(
     10 m, 13 bands (B01 to B12, then B8A), uint16, reflectance times 10,000. The chips take
     turns through the ten classes, ``n`` counts from 1 within a class. What a chip shows
     depends on ``seed``, its class and ``n`` only, so a larger ``count`` adds chips and changes
-    none. Folders are made, files that exist are overwritten; ``on_written`` is called with
-    the path of each file as soon as it is complete.
+    none. Folders are made, files that exist are overwritten unless ``replace`` is False;
+    ``on_written`` is called with the path of each file as soon as it is complete.
 
-    Raises OptionsError if ``count`` is below 1 or ``seed`` below 0, and OSError if
-    ``destination`` is a file or cannot be written.
+    Raises OptionsError if ``count`` is below 1 or ``seed`` below 0, FileExistsError if a chip
+    would take the place of something else and may not, and OSError if ``destination`` is a file
+    or cannot be written.
     """
     _check(count, seed)
     destination = os.fspath(destination)
@@ -47,7 +49,7 @@ def write_samples(
     paths = []
     for name, number, data in _chips(count, seed):
         path = os.path.join(destination, name, f"{name}_{number}.tif")
-        with whole(path) as unfinished, open(unfinished, "wb") as file:
+        with whole(path, replace=replace) as unfinished, open(unfinished, "wb") as file:
             file.write(data)
         paths.append(path)
         if on_written is not None:

@@ -6,11 +6,13 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
+import tifffile
+
 from asyncrgb.errors import OptionsError
 from asyncrgb.sample.measured import BANDS
 from asyncrgb.sample.terrain import Terrain
 from asyncrgb.sample.whole import whole
-from asyncrgb.sample.writing import COMPRESSIONS, Form, Writer
+from asyncrgb.sample.writing import COMPRESSIONS, SOFTWARE, Form, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ def write_scene(  # noqa: PLR0913 - each is one property of a file, and all but 
     overviews: bool = False,
     nodata: bool = False,
     seed: int = 0,
+    replace: bool = True,
     on_block: Callable[[int, int], None] | None = None,
 ) -> str:
     """Write one scene of ``width`` x ``height`` pixels, a GeoTIFF, and return its path.
@@ -59,11 +62,13 @@ def write_scene(  # noqa: PLR0913 - each is one property of a file, and all but 
             scene's uncompressed size in a temporary file beside it.
         nodata: leave a slanted edge without data: 0 in all bands, named by GDAL_NODATA.
         seed: at least 0; another one gives another landscape.
+        replace: whether it may take the place of a file that is no scene of this function.
         on_block: is called with the number of blocks that are drawn, and that of all,
             overviews left out.
 
     Raises:
         OptionsError: a value cannot be used; nothing is written then.
+        FileExistsError: there is another file, which may not be replaced.
         OSError: the file cannot be written.
 
     """
@@ -75,6 +80,8 @@ def write_scene(  # noqa: PLR0913 - each is one property of a file, and all but 
     os.makedirs(os.path.dirname(os.path.abspath(destination)), exist_ok=True)
     if os.path.isdir(destination):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), destination)
+    if not replace and os.path.exists(destination) and not _is_ours(destination):
+        raise FileExistsError(errno.EEXIST, "something else is there", destination)
     terrain = Terrain(height, width, seed=seed, swath=nodata)
     with (
         whole(destination) as unfinished,
@@ -83,6 +90,14 @@ def write_scene(  # noqa: PLR0913 - each is one property of a file, and all but 
     ):
         writer.write(form.level(height, width), overviews=overviews, nodata=nodata)
     return destination
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return tiff.pages.first.software == SOFTWARE
+    except (tifffile.TiffFileError, ValueError, IndexError):
+        return False
 
 
 def _strip_rows(width: int, samples: int) -> int:

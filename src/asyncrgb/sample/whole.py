@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
+from errno import EEXIST
+from filecmp import cmp
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,10 +13,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def whole(path: str) -> Iterator[str]:
+def whole(path: str, *, replace: bool = True) -> Iterator[str]:
     """Give the name under which to write a file; at the end it is put in its place.
 
+    Args:
+        path: its place.
+        replace: whether it may take that of a file with something else in it.
+
     Raises:
+        FileExistsError: it may not.
         OSError: that fails, or what is done meanwhile; it names ``path``, and nothing is left.
 
     """
@@ -22,6 +29,8 @@ def whole(path: str) -> Iterator[str]:
     unfinished = os.path.join(folder, f".{name}.part")
     try:
         yield unfinished
+        if not replace:
+            _check_same(unfinished, path)
         os.replace(unfinished, path)
     except BaseException as error:
         with suppress(OSError):  # what went wrong is known already
@@ -29,3 +38,8 @@ def whole(path: str) -> Iterator[str]:
         if isinstance(error, OSError):
             error.filename, error.filename2 = path, None
         raise
+
+
+def _check_same(unfinished: str, path: str) -> None:
+    if os.path.exists(path) and not cmp(unfinished, path, shallow=False):
+        raise FileExistsError(EEXIST, "something else is there", path)

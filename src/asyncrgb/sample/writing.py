@@ -47,6 +47,8 @@ _CODECS: Final[dict[str, tuple[int, Callable[..., Any]]]] = {
 COMPRESSIONS: Final = ("none", *_CODECS)
 """How the blocks of a scene can be compressed."""
 
+SOFTWARE: Final = "asyncrgb"  # the tag by which a scene is known
+
 _SMALLEST_OVERVIEW: Final = 512  # no further one where the longest side is that
 _CLASSIC_BYTES: Final = 4_000_000_000  # leaves room for the directories
 _STRIPS_AT_ONCE: Final = 2**19  # pixels
@@ -155,7 +157,7 @@ class Writer:
             subfiletype=subfiletype,
             extratags=tags,
             metadata=None,
-            software="asyncrgb",
+            software=SOFTWARE,
         )
 
     def _counted(self, level: Level, blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from asyncrgb.errors import AsyncRgbError, OptionsError
 from asyncrgb.formats import FORMATS
-from asyncrgb.pipeline.folders.freshness import Freshness, forget_if_replaced, has_record
+from asyncrgb.pipeline.folders.freshness import (
+    Freshness,
+    forget_if_replaced,
+    has_record,
+    spare,
+)
 from asyncrgb.pipeline.folders.measuring import settled
 from asyncrgb.pipeline.folders.plan import names_output, plan
 from asyncrgb.pipeline.outcomes import Converted, Failed, Job, Pending, Report, Trace
@@ -199,7 +204,11 @@ class _Conversion:
         return await settled(flow, self._plan(), flow.options, self._terms.on_outcome, self._brake)
 
     def _sifted(self, pieces: Pieces, freshness: Freshness | None) -> Pieces:
-        if freshness is None or freshness.anew or self._terms.force:
+        if self._terms.force:
+            return pieces
+        if freshness is None:
+            return sifted(self._flow, pieces, partial(spare, places=self._flow.places))
+        if freshness.anew and not freshness.mixed:
             return pieces
         nothing = Trace() if self._terms.trace else None
         return sifted(self._flow, pieces, partial(freshness.sift, trace=nothing))

@@ -8,9 +8,10 @@ small record in the folder, by the same clock as that of the outputs.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from asyncrgb.pipeline.outcomes import Job, StampedJob, UpToDate
+from asyncrgb.errors import CollisionError
+from asyncrgb.pipeline.outcomes import Failed, Job, StampedJob, UpToDate
 from asyncrgb.pipeline.storage.places import Places
 
 if TYPE_CHECKING:
@@ -33,14 +34,18 @@ class Freshness:
     Attributes:
         anew: whether the folder has not had these options before, so that nothing in it can be
             fresh, and need not be looked at.
+        mixed: whether there were files before the first results, which may be anybody's.
 
     """
 
-    def __init__(self, results: Results, places: Places, since: int, *, anew: bool) -> None:
+    def __init__(
+        self, results: Results, places: Places, since: int, *, anew: bool, mixed: bool
+    ) -> None:
         self._results = results
         self._places = places
         self._since = since
         self.anew = anew
+        self.mixed = mixed
 
     @classmethod
     def of(
@@ -56,17 +61,20 @@ class Freshness:
         state = cls.seen(results, options, places)
         if not state.anew:
             return state
-        return cls(results, places, results.keep(_text(options)), anew=True)
+        since = results.keep(_text(options, mixed=state.mixed))
+        return cls(results, places, since, anew=True, mixed=state.mixed)
 
     @classmethod
     def seen(
         cls, results: Results, options: RenderOptions, places: Places | None = None
     ) -> Freshness:
         """Read the record of a folder, and leave all as it is."""
-        anew = results.record() != _text(options)
+        record = _read(results.record())
+        anew = not record.says(options)
         # last: whoever has replaced it since then makes everything stale, which is safe
         since = results.moment()
-        return cls(results, places or Places(), since or 0, anew=anew or since is None)
+        mixed = results.occupied() if record.mixed is None else record.mixed
+        return cls(results, places or Places(), since or 0, anew=anew or since is None, mixed=mixed)
 
     def is_fresh(self, job: Job) -> bool:
         """Tell whether the output of ``job`` can stay as it is.
@@ -85,13 +93,24 @@ class Freshness:
             return False
 
     def sift(self, planned: list[Planned], trace: Trace | None = None) -> list[Planned]:
-        """Replace the jobs that need no work by their outcomes."""
-        return [
+        """Replace the jobs that need no work, or may not be done, by their outcomes."""
+        left: list[Planned] = [
             UpToDate(each.source, each.destination, trace)
-            if isinstance(each, Job) and self.is_fresh(each)
+            if isinstance(each, Job) and not self.anew and self.is_fresh(each)
             else each
             for each in planned
         ]
+        return spare(left, self._places) if self.mixed else left
+
+
+def spare(planned: list[Planned], places: Places) -> list[Planned]:
+    """Replace the jobs whose output would take the place of somebody else's picture by failures."""
+    return [
+        _spared(each)
+        if isinstance(each, Job) and places.of(each.destination).foreign(each.destination)
+        else each
+        for each in planned
+    ]
 
 
 def forget_if_replaced(results: Results, options: RenderOptions) -> None:
@@ -99,7 +118,7 @@ def forget_if_replaced(results: Results, options: RenderOptions) -> None:
 
     What lies there then is partly of one run and partly of the other, and nothing tells which.
     """
-    if results.record() != _text(options):
+    if not _read(results.record()).says(options):
         results.forget()
 
 
@@ -108,5 +127,36 @@ def has_record(results: Results) -> bool:
     return results.moment() is not None
 
 
-def _text(options: RenderOptions) -> str:
-    return json.dumps({"rendering": _RENDERING, "options": repr(options)}, indent=2) + "\n"
+def _spared(job: Job) -> Failed:
+    return Failed(
+        job.source,
+        CollisionError(
+            f"{job.destination} is there already, and asyncrgb has not made it: name another "
+            "place, or have it replaced (--force)"
+        ),
+    )
+
+
+class _Record(NamedTuple):
+    """What a record says; None: nothing."""
+
+    rendering: object = None
+    options: object = None
+    mixed: bool | None = None
+
+    def says(self, options: RenderOptions) -> bool:
+        """Tell whether what has been made since then is of these options."""
+        return (self.rendering, self.options) == (_RENDERING, repr(options))
+
+
+def _read(text: str | None) -> _Record:
+    try:
+        found = json.loads(text or "")
+        return _Record(found["rendering"], found["options"], found.get("mixed") is True)
+    except (ValueError, TypeError, KeyError, AttributeError):  # whoever wrote it, it says nothing
+        return _Record()
+
+
+def _text(options: RenderOptions, *, mixed: bool) -> str:
+    record = _Record(_RENDERING, repr(options), mixed)
+    return json.dumps(record._asdict(), indent=2) + "\n"

@@ -39,6 +39,9 @@ class Results(Protocol):
     def moment(self) -> int | None:
         """Tell since when the record is there, in nanoseconds since 1970; None: it is not."""
 
+    def occupied(self) -> bool:
+        """Tell whether there is anything that is no trace of a run: others' pictures, perhaps."""
+
     def keep(self, text: str) -> int:
         """Write the record anew; gives the moment.
 
@@ -100,6 +103,14 @@ class LocalResults:
             return os.stat(self._record).st_mtime_ns
         except OSError:
             return None
+
+    def occupied(self) -> bool:
+        """Look at the names; as ``Results`` says."""
+        try:
+            with os.scandir(self._folder) as entries:
+                return any(not entry.name.startswith(".asyncrgb") for entry in entries)
+        except FileNotFoundError:
+            return False
 
     def keep(self, text: str) -> int:
         """Write the record; as ``Results`` says.

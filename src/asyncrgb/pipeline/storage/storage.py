@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from asyncrgb.imaging.reading.refusals import OversizedError
 from asyncrgb.pipeline.storage import files
+from asyncrgb.pipeline.storage.authorship import is_foreign
 from asyncrgb.pipeline.storage.listing import walk
 from asyncrgb.pipeline.storage.ranges import LocalSink, LocalSource
 from asyncrgb.pipeline.storage.results import LocalResults
@@ -98,6 +99,9 @@ class Storage(Protocol):
 
     def writable(self, path: str) -> bool:
         """Tell whether anything can be written there at all."""
+
+    def foreign(self, path: str) -> bool:
+        """Tell whether a picture lies there that asyncrgb has not made."""
 
     def results(self, folder: str) -> Results:
         """Give what is to be known of a folder of results."""
@@ -197,6 +201,10 @@ class LocalFiles:
     def writable(self, path: str) -> bool:  # noqa: ARG002 - the file system finds out
         """Tell whether anything can be written there; as ``Storage`` says."""
         return True
+
+    def foreign(self, path: str) -> bool:
+        """Tell whose picture lies there; as ``Storage`` says."""
+        return is_foreign(path)
 
     def results(self, folder: str) -> Results:
         """Give what is to be known of a folder; as ``Storage`` says."""

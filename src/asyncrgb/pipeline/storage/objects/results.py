@@ -76,6 +76,10 @@ class ObjectResults:
                 return None
             raise
 
+    def occupied(self) -> bool:
+        """Tell whether others' pictures may be replaced; here, nobody looks at them."""
+        return False
+
     def keep(self, text: str) -> int:
         """Write the record; as ``Results`` says.
 

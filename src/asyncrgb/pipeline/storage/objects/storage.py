@@ -76,6 +76,10 @@ class ObjectStorage:
         """Tell whether anything can be written there; as ``Storage`` says."""
         return located(path).scheme not in WEB
 
+    def foreign(self, path: str) -> bool:  # noqa: ARG002 - to look at each takes too long
+        """Tell whose picture lies there; as ``Storage`` says."""
+        return False
+
     def results(self, folder: str) -> ObjectResults:
         """Give what is to be known of a prefix; as ``Storage`` says."""
         return ObjectResults(*self._stores.at(folder))
