@@ -25,7 +25,7 @@ from asyncrgb import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from asyncrgb import Outcome
     from tests.pipeline.conftest import Run
@@ -84,6 +84,31 @@ def test_options_of_one_image_are_options(chip: Path, run: Run) -> None:
 def test_what_is_no_job_ends_the_conversion(wrong: object, asynchronous: bool, run: Run) -> None:
     with pytest.raises(OptionsError, match=r"is no Job|give paths"):
         run(converted(one_by_one([wrong]) if asynchronous else [wrong]))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_whatever_the_jobs_raise_comes_out(chip: Path, asynchronous: bool, run: Run) -> None:
+    class Unusual(BaseException):
+        """As pytest.skip raises."""
+
+    def jobs() -> Iterator[Job]:
+        yield Job(str(chip), str(chip.parent / "unusual.png"))
+        raise Unusual
+
+    async def convert() -> None:
+        with pytest.raises(Unusual):
+            async with asyncio.timeout(30):
+                await converted(one_by_one(jobs()) if asynchronous else jobs())
+
+    run(convert())
+
+
+@pytest.mark.parametrize("names", [("\0.tif", "a.png"), ("a.tif", "\0.png")])
+def test_names_that_no_file_can_have_are_failures(names: tuple[str, str], run: Run) -> None:
+    (outcome,) = run(converted([Job(*names)]))
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, OptionsError)
+    assert "NUL in it: check the path" in str(outcome.error)
 
 
 def test_jobs_take_paths(chip: Path, tmp_path: Path, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from asyncrgb import (
     RenderOptions,
     SerialExecutor,
 )
+from asyncrgb.pipeline.workers.processes import Processes
 from tests.pipeline.conftest import Run
 from tests.pipeline.faults import faulty
 
@@ -211,3 +213,66 @@ def test_closing_what_was_never_used_is_nothing(run: Run) -> None:
     ]
     for use in uses:
         run(use(Converter()))
+
+
+def test_who_closes_while_it_is_being_closed_waits_too(data: bytes, run: Run) -> None:
+    async def close() -> None:
+        converter = Converter(limits=ONE)
+        await converter.render(data)
+        first = asyncio.ensure_future(converter.aclose())
+        await asyncio.sleep(0)
+        await converter.aclose()
+        assert not children()
+        await first
+
+    run(close())
+
+
+@pytest.mark.parametrize("after", range(12))
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_loop_that_ends_meanwhile_leaves_no_workers(data: bytes, after: int, shards: int) -> None:
+    """It cancels all tasks, that of the closing too."""
+
+    async def close() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        async with Converter(limits=Limits(workers=2, shards=shards)) as converter:
+            await converter.render(data)
+            loop.call_later(after / 2000, task.cancel) if after else loop.call_soon(task.cancel)
+        await asyncio.sleep(1)  # the end of the loop comes while it is closed, or after that
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(close())
+    assert not children()
+
+
+def test_it_can_be_closed_with_patience_in_one_loop_after_the_other(data: bytes) -> None:
+    converter = Converter(limits=ONE)
+
+    async def use() -> None:
+        rendering = asyncio.ensure_future(converter.render(data))
+        await asyncio.sleep(0)
+        await converter.aclose(wait=True)
+        await rendering
+
+    for _ in range(2):
+        asyncio.run(use())
+
+
+def test_a_process_that_the_host_forks_holds_up_nothing(
+    data: bytes, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has all that was open; what workers keep open until they end would seem to be theirs."""
+    killed = []
+    monkeypatch.setattr(Processes, "_kill", lambda _, processes: killed.append(processes))
+
+    async def close() -> None:
+        async with Converter(limits=ONE) as converter:
+            await converter.render(data)
+            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            child.start()
+        child.kill()
+        child.join()
+
+    run(close())
+    assert not killed

@@ -211,7 +211,9 @@ def _mark(values: NDArray[Any], known: NDArray[np.bool_], nodata: float | None) 
         values[~known] = np.nan if dtype.kind == "f" else 0
         return
     if dtype.kind == "f":
-        other = np.nextafter(mark, dtype.type(np.inf))
+        other = np.nextafter(
+            mark, dtype.type(0 if mark > 0 else np.inf)
+        )  # there is none beyond max
     else:
         other = mark + 1 if mark < np.iinfo(dtype).max else mark - 1
     values[values == mark] = other

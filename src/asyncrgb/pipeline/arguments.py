@@ -48,7 +48,7 @@ def checked(job: object, options: RenderOptions) -> Planned:
 
     Returns:
         The job, its paths as text; ``Failed`` where its picture would take the place of its
-        source, or have the name of another format.
+        source, or have the name of another format, or where names cannot be those of files.
 
     Raises:
         OptionsError: it is no job, or has paths or options that are none.
@@ -61,6 +61,10 @@ def checked(job: object, options: RenderOptions) -> Planned:
     if type(job.source) is not str or type(job.destination) is not str:
         job = _with_text(job)
     try:
+        for name in (job.source, job.destination):
+            check(
+                "\0" not in name, f"{name!r}: no file has a name with a NUL in it: check the path"
+            )
         check(
             not _is_its_source(job),
             f"{job.destination}: the result would take the place of its source: name another",

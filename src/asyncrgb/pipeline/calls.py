@@ -57,6 +57,10 @@ class Calls:
 
     async def finish(self) -> None:
         """Drain all calls, and wait until they have ended; meanwhile no other may begin."""
+        if not self._waiting:
+            self._one_ended = (
+                asyncio.Event()
+            )  # of this event loop, to which the first wait binds it
         self._waiting += 1
         try:
             self.drain()

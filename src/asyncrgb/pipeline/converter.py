@@ -13,6 +13,7 @@ from asyncrgb.limits import Limits
 from asyncrgb.options import RenderOptions
 from asyncrgb.pipeline.arguments import check_options, check_terms, checked
 from asyncrgb.pipeline.calls import Calls
+from asyncrgb.pipeline.closings import Closings
 from asyncrgb.pipeline.flow import Flow
 from asyncrgb.pipeline.folders.folder import Terms, convert_folder
 from asyncrgb.pipeline.folders.measuring import measure_folder
@@ -90,6 +91,7 @@ class Converter:
         self._flow: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls = Calls()
+        self._closings = Closings()
 
     async def __aenter__(self) -> Self:
         self._started()
@@ -312,6 +314,9 @@ class Converter:
     async def aclose(self, *, wait: bool = False) -> None:
         """End the workers; using the Converter afterwards starts it again.
 
+        Called while another call of it is under way, it waits for that. Cancelled, it returns at
+        once, and the workers are ended all the same.
+
         Args:
             wait: False: what is under way is dropped, and whoever awaits it gets an
                 AsyncRgbError. True: as ``drain``, but then wait for every image that has been
@@ -320,14 +325,14 @@ class Converter:
                 while it waits, as by a timeout, it closes nothing: call it without ``wait``.
 
         """
-        if self._flow is None:
-            return
-        self._check_loop()
-        if wait:
-            await self._calls.finish()
+        if self._flow is not None:
+            self._check_loop()
+            if wait:
+                await self._calls.finish()
         flow, self._flow = self._flow, None
         if flow is not None:
-            await asyncio.shield(asyncio.ensure_future(flow.aclose()))
+            self._closings.begin(flow.aclose)
+        await self._closings.ended()
 
     def _engine(self) -> Engine:
         if self._limits.shards > 1 or self._cluster is not None:

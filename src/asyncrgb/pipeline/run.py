@@ -104,8 +104,10 @@ async def _feed(
                 await stream.hungry()
                 if stream.is_sated:  # it is to end, or has failed, or the flow has been closed
                     return
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - see Stream.done
-        stream.fail(error)  # the jobs themselves may raise a CancelledError
+    except GeneratorExit:  # nobody runs this any more
+        raise
+    except BaseException as error:  # noqa: BLE001 - the jobs may raise what they like; see Stream.done
+        stream.fail(error)
     else:
         stream.exhaust()
 

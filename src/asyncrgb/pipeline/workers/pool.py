@@ -103,6 +103,7 @@ class Pool:
         self._far = False  # the workers have no memory in common with this process
         self._closed = False
         self._changing = Lock()
+        self._stopping = Lock()
 
     @property
     def replaceable(self) -> bool:
@@ -210,10 +211,11 @@ class Pool:
 
     def stop(self, *, at_once: bool = False) -> None:
         """End our own workers, and wait until they are gone; not for the event loop."""
-        with self._changing:
-            own, self._own = self._own, None
-        if own is not None:
-            self.exits = own.stop(0 if at_once else GRACE)
+        with self._stopping:  # who is told to stop them twice waits twice
+            with self._changing:
+                own, self._own = self._own, None
+            if own is not None:
+                self.exits = own.stop(0 if at_once else GRACE)
 
     def close(self, *, at_once: bool) -> None:
         """End our own workers for good; not for the event loop."""

@@ -51,6 +51,18 @@ one, or render in threads (executor=ThreadPoolExecutor())\
 """
 
 _numbers = count(1)
+_lifelines: set[Connection] = set()
+
+
+def _let_go() -> None:
+    """Close what a process that the host has forked would hold on to: it is no worker."""
+    for each in _lifelines:
+        each.close()
+    _lifelines.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 class Processes:
@@ -72,6 +84,7 @@ class Processes:
         self._count = count
         self._forked = context.get_start_method() == "forkserver"
         self._alive, self._lifeline = context.Pipe(duplex=False)
+        _lifelines.add(self._lifeline)
         most = None if memory is None else memory + arena
         self.executor = ProcessPoolExecutor(
             count,
@@ -132,6 +145,7 @@ class Processes:
         reaper.start()
         self.executor.shutdown(wait=True, cancel_futures=True)
         reaper.cancel()
+        _lifelines.discard(self._lifeline)
         self._lifeline.close()
         if not self._alive.poll(GRACE):  # never written to, so this is its end; or is not
             self._kill(processes)
