@@ -41,6 +41,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "asyncrgb.exposure": frozenset({"asyncrgb.options", "asyncrgb.stretches"}),
     "asyncrgb.imaging": frozenset(
         {
+            "asyncrgb.checks",
             "asyncrgb.errors",
             "asyncrgb.exposure",
             "asyncrgb.formats",

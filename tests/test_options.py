@@ -224,7 +224,7 @@ def test_levels_go_from_0_to_9(level: int) -> None:
 @pytest.mark.parametrize("field", ["workers", "reads", "writes", "batch"])
 @pytest.mark.parametrize("value", [0, -1, 4097, 2.0, "2", True, float("nan")])
 def test_numbers_of_things_have_bounds(field: str, value: Any) -> None:  # noqa: ANN401 - wrong by intent
-    with pytest.raises(OptionsError, match=f"^{field} {value}: .* from 1 to 4096"):
+    with pytest.raises(OptionsError, match=f"^{field} {value!r}: .* from 1 to 4096"):
         Limits(**{field: value})
 
 
@@ -238,7 +238,7 @@ def test_numbers_of_things_include_their_bounds(field: str, value: int) -> None:
 
 @pytest.mark.parametrize("value", [-1, 20, 1.0, "1", True])
 def test_nice_has_bounds(value: Any) -> None:  # noqa: ANN401 - wrong by intent
-    with pytest.raises(OptionsError, match=f"^nice {value}: .* from 0 to 19"):
+    with pytest.raises(OptionsError, match=f"^nice {value!r}: .* from 0 to 19"):
         Limits(nice=value)
     assert [Limits(nice=each).nice for each in (0, 19)] == [0, 19]
 
@@ -253,13 +253,13 @@ def test_only_workers_may_be_left_open(field: str) -> None:
 
 @pytest.mark.parametrize("memory", [0, -1, 2**20 - 1, 2.0**27, "128M", True])
 def test_memory_has_a_least_size(memory: Any) -> None:  # noqa: ANN401 - wrong by intent
-    with pytest.raises(OptionsError, match=rf"^memory {memory}: .*1048576 bytes \(1M\) or more"):
+    with pytest.raises(OptionsError, match=rf"^memory {memory!r}: .*1048576 bytes \(1M\) or more"):
         Limits(memory=memory)
 
 
 @pytest.mark.parametrize("pixels", [-1, 1.5, "all", False])
 def test_the_pixel_limit_is_a_number(pixels: Any) -> None:  # noqa: ANN401 - wrong by intent
-    with pytest.raises(OptionsError, match=f"^max_pixels {pixels}: .* or 0 for no limit"):
+    with pytest.raises(OptionsError, match=f"^max_pixels {pixels!r}: .* or 0 for no limit"):
         Limits(max_pixels=pixels)
 
 
@@ -300,8 +300,15 @@ def test_what_is_no_sensor_is_named(sensor: Any, said: str) -> None:  # noqa: AN
 
 
 def test_what_the_sensor_lacks_is_named() -> None:
-    with pytest.raises(OptionsError, match=r"'B4' is no band of eurosat.*B01.*Did you mean B04\?"):
-        RenderOptions(sensor="eurosat", bands=("B4", "B03", "B02"))
+    with pytest.raises(
+        OptionsError, match=r"'B014' is no band of eurosat.*B01.*Did you mean B04\?"
+    ):
+        RenderOptions(sensor="eurosat", bands=("B014", "B03", "B02"))
+
+
+def test_zeros_may_be_left_out_of_names() -> None:
+    options = RenderOptions(sensor="eurosat", bands=("B8", "b4", "B8a"))
+    assert options.indexes == (8, 4, 13)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from asyncrgb.errors import OptionsError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def check(ok: bool, message: str) -> None:  # noqa: FBT001 - a predicate reads best in first place
@@ -33,3 +37,18 @@ def is_name(value: object) -> bool:
 def shown(value: object) -> str:
     """Write a value as a user would."""
     return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def view_of(data: Buffer) -> memoryview:
+    """See the bytes of a file that a caller has read.
+
+    Raises:
+        TypeError: it is something else, such as the name of the file.
+
+    """
+    try:
+        return memoryview(data).cast("B")
+    except TypeError as error:
+        raise TypeError(
+            f"{error}: give the bytes of a TIFF, such as Path('image.tif').read_bytes()"
+        ) from None

@@ -79,29 +79,29 @@ class Limits:
             check(
                 (value is None and name == "workers")
                 or (is_whole(value) and 1 <= value <= _MAX_READS),
-                f"{name} {value}: give a whole number from 1 to {_MAX_READS}",
+                f"{name} {value!r}: give a whole number from 1 to {_MAX_READS}",
             )
         check(
             is_whole(self.memory) and _MIN_MEMORY <= self.memory <= _MAX_MEMORY,
-            f"memory {self.memory}: give {_MIN_MEMORY} bytes (1M) or more, up to {_MAX_MEMORY}",
+            f"memory {self.memory!r}: give {_MIN_MEMORY} bytes (1M) or more, up to {_MAX_MEMORY}",
         )
         self._check_workers()
         for name in ("max_pixels", "max_bands", "max_expansion"):
             value = getattr(self, name)
             check(
                 is_whole(value) and value >= 0,
-                f"{name} {value}: give a whole number, or 0 for no limit",
+                f"{name} {value!r}: give a whole number, or 0 for no limit",
             )
 
     def _check_workers(self) -> None:
         check(
             self.timeout is None
             or (is_number(self.timeout) and _SHORTEST <= self.timeout <= _LONGEST),
-            f"timeout {self.timeout}: give a number of seconds from {_SHORTEST} to {_LONGEST}",
+            f"timeout {self.timeout!r}: give a number of seconds from {_SHORTEST} to {_LONGEST}",
         )
         check(
             self.nice is None or (is_whole(self.nice) and 0 <= self.nice <= _NICEST),
-            f"nice {self.nice}: give a whole number from 0 to {_NICEST}",
+            f"nice {self.nice!r}: give a whole number from 0 to {_NICEST}",
         )
         check(
             self.worker_memory is None
@@ -109,7 +109,7 @@ class Limits:
                 is_whole(self.worker_memory)
                 and (self.worker_memory >= _MIN_MEMORY or self.worker_memory == 0)
             ),
-            f"worker memory {self.worker_memory}: give {_MIN_MEMORY} bytes (1M) or more, "
+            f"worker memory {self.worker_memory!r}: give {_MIN_MEMORY} bytes (1M) or more, "
             "or 0 for no limit",
         )
 

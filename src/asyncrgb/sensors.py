@@ -14,6 +14,7 @@ Common names are those of the electro-optical extension of STAC
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
@@ -71,12 +72,17 @@ class Sensor:
         return tuple(names)
 
     def _index(self, band: str) -> int:
-        wanted = band.lower()
+        wanted = _without_zeros(band)
         for number, names in enumerate(self.bands, start=1):
-            if wanted in (name.lower() for name in names):
+            if wanted in map(_without_zeros, names):
                 return number
         known = [name for names in self.bands for name in names]
         raise OptionsError(_unknown(f"band of {self.name}", band, known))
+
+
+def _without_zeros(name: str) -> str:
+    """Give a name as it is compared: B8 is B08, and not B8A."""
+    return re.sub(r"(?<=[a-z])0+(?=\d)", "", name.lower())
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -211,6 +211,7 @@ USAGE_ERRORS: dict[str, tuple[list[str], str]] = {
     "statistics of nothing": (["stats", ""], "Invalid value for 'SRC': it is empty"),
     "statistics to nowhere": (["stats", "data", "-o", ""], "Invalid value for '-o'"),
     "samples nowhere": (["sample", ""], "Invalid value for 'DST': it is empty"),
+    "bands without commas": (["data", "out", "-b", "8 4 3"], "by commas, as in 8,4,3"),
     "samples over others": (["sample", "data"], "something else is there: name another"),
     "a scene over another": (
         ["sample", "data/AnnualCrop/AnnualCrop_1.tif", "--scene", "9x9"],

@@ -206,6 +206,17 @@ def test_a_black_run_says_so_and_what_would_help(tmp_path: Path) -> None:
     assert better.count("\n") == 1
 
 
+def test_each_kind_of_image_whose_bands_are_guessed_is_told_of(tmp_path: Path) -> None:
+    """However few there are of them, and wherever they come."""
+    asyncrgb.write_samples(tmp_path / "in", 300, seed=1)
+    pixels = np.random.default_rng(1).integers(0, 4000, (40, 40, 13), np.uint16)
+    for name, bands in ("SeaLake/last", 6), ("Forest/middle", 12), ("SeaLake/River", 13):
+        path, image = tmp_path / "in" / f"{name}.tif", pixels[..., :bands]
+        tifffile.imwrite(path, image, photometric="minisblack", planarconfig="contig")
+    told = run_afresh(tmp_path / "in", tmp_path / "out", "--verbose")
+    assert "nothing says of images with 6 or 12 bands" in told
+
+
 def write(path: Path, pixels: NDArray[Any], **words: Any) -> None:  # noqa: ANN401 - tifffile's
     layout = "contig" if pixels.ndim > 2 else None
     path.parent.mkdir(exist_ok=True)

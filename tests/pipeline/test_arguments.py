@@ -79,6 +79,20 @@ def test_options_of_one_image_are_options(chip: Path, run: Run) -> None:
     run(render())
 
 
+def test_the_name_of_a_file_is_not_its_bytes(run: Run) -> None:
+    async def render() -> None:
+        async with Converter(executor=SerialExecutor()) as converter:
+            await converter.render("a.tif")  # type: ignore[arg-type]
+
+    for call in (
+        lambda: asyncrgb.render("a.tif"),  # type: ignore[arg-type]
+        lambda: asyncrgb.describe("a.tif"),  # type: ignore[arg-type]
+        lambda: run(render()),
+    ):
+        with pytest.raises(TypeError, match=r"give the bytes of a TIFF, such as Path\("):
+            call()
+
+
 @pytest.mark.parametrize("wrong", [("a.tif", "a.png"), "a.tif", None, Job("a", 5)])  # type: ignore[arg-type]
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_what_is_no_job_ends_the_conversion(wrong: object, asynchronous: bool, run: Run) -> None:

@@ -103,6 +103,9 @@ class CommandGroup(click.Group):
 
 def band_list(text: str) -> tuple[int | str, ...]:
     """Turn "4,3,2" into (4, 3, 2), and "red,B03" into ("red", "B03")."""
+    if re.fullmatch(r"\d+(\D\d+)+", text) and "," not in text:
+        meant = re.sub(r"\D", ",", text)
+        raise click.BadParameter(f"{text!r}: separate numbers by commas, as in {meant}")
     parts = [part.strip() for part in text.split(",")]
     return tuple(int(part) if re.fullmatch(r"[+-]?\d+", part) else part for part in parts)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _RGB, _GREY = (1, 2, 3), (1,)
 _PICTURE_BITS: Final = 8  # what is a picture already keeps its values up to here
-_UNMISTAKABLE: Final = {12: "sentinel2-l2a"}  # numbers of bands that only one sensor has
 _REFLECTANCE: Final = (0, 0.4)  # the default range, 0 to 4000, is this times 10,000
 _BRIGHTEST: Final = (0.02, 1.6)  # between these are the brightest 2 % of any reflectances
 _DARKEST: Final = -0.2
@@ -103,11 +102,16 @@ def _by_count(found: Description) -> _Choice:
         return _Choice(bands, _band_options(bands), told)
     if not found.shown.guessed:
         return _Choice(found.shown.bands)
-    if count in _UNMISTAKABLE:
-        name = _UNMISTAKABLE[count]
+    name = _only_one(found)
+    if name is not None:
         told = f"{count} bands are taken for those of {name}; if they are not, choose --bands"
         return _of_sensor(name)._replace(remark=told)
     return _Choice(found.shown.bands, remark=_guess(found, found.shown.bands))
+
+
+def _only_one(found: Description) -> str | None:
+    """Name the sensor that the image may be of, if there is no other."""
+    return found.sensors[0].name if len(found.sensors) == 1 else None
 
 
 def _of_sensor(name: str) -> _Choice:

@@ -3,7 +3,8 @@
 Those that were asked for, by number or by name. What a sensor calls its bands goes for images
 with as many bands as it has; in others only the file itself can tell. Where none were asked for,
 an image that is a picture already is shown as what it is: a palette in its colours, one band in
-grey, three as red, green and blue, a fourth that the file declares as transparency left out.
+grey, three as red, green and blue, a fourth that the file declares as transparency left out, and
+the first three of more if the file declares these as RGB.
 Every other image is taken for one of a sensor that begins with coastal, blue, green, red, as
 Sentinel-2 and Landsat 8 do; but for 13 bands this is a guess, which is said.
 """
@@ -101,7 +102,7 @@ def _unasked(image: Image) -> Choice:
     shown = form.bands - (form.alpha is not None and form.alpha == form.bands)
     if shown == _GREY:
         return Choice((1,), as_is=True)
-    if form.bands == _RGB or (form.alpha == _RGBA and (shown == _RGB or form.colours == "rgb")):
+    if form.bands == _RGB or (form.alpha == _RGBA and shown == _RGB) or _says_rgb(form):
         return Choice((1, 2, 3), as_is=True)
     if form.bands >= max(DEFAULT_BANDS):
         return Choice(DEFAULT_BANDS, guessed=shown != _UNMISTAKABLE)
@@ -109,6 +110,11 @@ def _unasked(image: Image) -> Choice:
         f"{form.bands} bands, and nothing that says which to show as red, green and blue: "
         "name three bands, or one to see it in grey (--bands)"
     )
+
+
+def _says_rgb(form: Form) -> bool:
+    """Tell whether a file declares its first bands as red, green and blue, whatever comes after."""
+    return form.colours == "rgb" and form.bands != _UNMISTAKABLE
 
 
 # Bands by name, as the file itself describes them.

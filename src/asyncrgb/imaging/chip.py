@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from asyncrgb.checks import view_of
 from asyncrgb.exposure import EDGE, Exposure
 from asyncrgb.imaging import bands, finding, in_range, showing
 from asyncrgb.imaging.laps import Laps
@@ -92,7 +93,7 @@ def picture(
 
     """
     global _recipe  # noqa: PLW0603 - a memory of one thing, replaced as a whole
-    view = memoryview(data).cast("B")
+    view = view_of(data)
     found, recipe = layout.find(view), _recipe
     if found is not None and recipe is not None and not judge:
         file = recipe.render(view, found, options, limits)
@@ -101,6 +102,7 @@ def picture(
     began = perf_counter()
     image = finding.image_for(view, found, options, limits, most)
     values = Values(image, bands.choose(image, options), options)
+    judge = judge or _is_news(values)
     decode = perf_counter() - began
     transfers = in_range.transfers(values)
     _recipe = Recipe.of(values, limits, transfers) or _recipe
@@ -114,6 +116,16 @@ def picture(
 
 
 _recipe: Recipe | None = None
+_guesses: set[int] = set()  # numbers of bands of which it is known that bands are guessed
+
+
+def _is_news(values: Values) -> bool:
+    """Tell whether this is the first image here with so many bands whose colours are a guess."""
+    count = values.image.form.bands
+    if not values.choice.guessed or count in _guesses:
+        return False
+    _guesses.add(count)
+    return True
 
 
 def drawn(values: Values, transfers: Sequence[Transfer], *, judge: bool) -> Picture:

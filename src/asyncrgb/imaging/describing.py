@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from asyncrgb.checks import view_of
 from asyncrgb.errors import AsyncRgbError, BandError, DecodeError
 from asyncrgb.imaging import bands
 from asyncrgb.imaging.bands import Choice
@@ -70,7 +71,7 @@ def describe(
         LimitError: the image is larger than ``limits`` allow.
 
     """
-    view = memoryview(data).cast("B")
+    view = view_of(data)
     image = tiff.find_image(view, limits)
     form, details = image.form, image.details()
     statistics, zeros = _measured(image)
@@ -251,4 +252,4 @@ def _reason(sensor: Sensor, count: int, descriptions: Mapping[int, str]) -> Reas
         return "order"
     if known and {*known.values()} <= set().union(*names):
         return "names"
-    return "count" if alike else None
+    return "count" if sensor.has(count) else None

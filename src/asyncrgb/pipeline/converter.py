@@ -8,6 +8,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from asyncrgb.checks import view_of
 from asyncrgb.errors import AsyncRgbError
 from asyncrgb.limits import Limits
 from asyncrgb.options import RenderOptions
@@ -126,7 +127,7 @@ class Converter:
         if options is not None:
             check_options(options)
         with self._calls.call():
-            return await self._started().render(memoryview(data).cast("B"), options)
+            return await self._started().render(view_of(data), options)
 
     async def convert_file(
         self,
