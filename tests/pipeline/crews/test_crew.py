@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asyncrgb.pipeline.background import Background
+from asyncrgb.pipeline.crews import crew
 from asyncrgb.pipeline.crews.crew import Crew
 from asyncrgb.pipeline.crews.shift import Shift
 from asyncrgb.pipeline.crews.strength import Demand
@@ -53,7 +54,7 @@ async def work(errand: Errand, limit: int) -> list[BaseException]:
     errors: list[BaseException] = []
     background = Background(errors.append)
     threads, arena = Threads(limit), Arena(2**20)
-    crew = Crew(
+    errand.crew = workers = Crew(
         step=errand.step,
         demand=errand.demand,
         things=lambda: len(errand.left),
@@ -61,20 +62,30 @@ async def work(errand: Errand, limit: int) -> list[BaseException]:
         limit=limit,
         means=Means(arena, Places(FakeStorage({})), threads, background),
     )
-    errand.crew = crew
-    crew.poke()
-    crew.poke()
+    workers.poke()
+    workers.poke()
     await background.rest()
-    assert len(crew) == 0
+    assert len(workers) == 0
     threads.stop()
     arena.close()
     return errors
 
 
-def compute() -> None:
-    until = time.thread_time() + 0.001
-    while time.thread_time() < until:
-        pass
+class Clock:
+    """The time of a crew whose one member has a processor to itself, whatever else runs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._now = self._ran = 0.0
+        monkeypatch.setattr(crew, "monotonic", lambda: self._now)
+        monkeypatch.setattr(crew, "thread_time", lambda: self._ran)
+        monkeypatch.setattr(crew, "_queued_seconds", lambda: 0.0)
+
+    def wait(self, seconds: float) -> None:
+        self._now += seconds
+
+    def compute(self) -> None:
+        self._now += 0.001
+        self._ran += 0.001
 
 
 def test_a_crew_whose_storage_waits_grows_to_its_limit_and_not_beyond(run: Run) -> None:
@@ -85,23 +96,32 @@ def test_a_crew_whose_storage_waits_grows_to_its_limit_and_not_beyond(run: Run) 
     assert sorted(errand.done) == list(range(300))
 
 
-def test_a_crew_that_only_computes_stays_alone(run: Run) -> None:
-    errand = Errand(300, compute)
+def test_a_crew_that_only_computes_stays_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    errand = Errand(300, Clock(monkeypatch).compute)
     assert run(work(errand, limit=16)) == []
     assert errand.most_at_once == 1
     assert sorted(errand.done) == list(range(300))
 
 
 @pytest.mark.parametrize("halts", [{150}, {50, 100, 150, 200, 250}])
-def test_a_machine_that_halts_now_and_then_is_no_slow_storage(run: Run, halts: set[int]) -> None:
-    errand = Errand(300, lambda: time.sleep(0.02) if len(errand.left) in halts else compute())
+def test_a_machine_that_halts_now_and_then_is_no_slow_storage(
+    run: Run, monkeypatch: pytest.MonkeyPatch, halts: set[int]
+) -> None:
+    clock = Clock(monkeypatch)
+
+    def halt_or_compute() -> None:  # long enough for the whole hop to look like waiting
+        clock.wait(0.1) if len(errand.left) in halts else clock.compute()
+
+    errand = Errand(300, halt_or_compute)
     assert run(work(errand, limit=16)) == []
     assert errand.most_members == 1
+    assert errand.crew is not None
+    assert not errand.crew.waits
     assert sorted(errand.done) == list(range(300))
 
 
 def test_nothing_to_do_enlists_nobody(run: Run) -> None:
-    errand = Errand(0, compute)
+    errand = Errand(0, lambda: None)
     assert run(work(errand, limit=16)) == []
     assert errand.most_at_once == 0
 
@@ -118,7 +138,7 @@ def test_the_threads_are_not_those_of_the_event_loop(run: Run) -> None:
     async def with_a_blocked_default_executor() -> None:
         loop = asyncio.get_running_loop()
         sleepers = [loop.run_in_executor(None, time.sleep, 0.5) for _ in range(64)]
-        errand = Errand(5, compute)
+        errand = Errand(5, lambda: None)
         await asyncio.wait_for(work(errand, limit=2), timeout=0.4)
         for sleeper in sleepers:
             sleeper.cancel()
