@@ -49,6 +49,7 @@ _NUMBERS: Final = frozenset((*_ARRAYS, *_SCALARS, *_ORDINARY))
 _REQUIRED: Final = frozenset({_WIDTH, _LENGTH, _PHOTOMETRIC})
 _ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _INLINE: Final = 4  # bytes of a value that a directory entry holds itself
+_HEAD: Final = 8  # bytes, in which there are no values
 _ENTRY: Final = 12  # bytes of a directory entry
 _SMALLEST_FILE: Final = 8
 _MOST_ENTRIES: Final = 512
@@ -105,7 +106,8 @@ class Layout(NamedTuple):
     Attributes:
         form: what the image is.
         coding: how it is stored.
-        offsets, counts: first byte and number of bytes of each segment.
+        offsets, counts: first byte and number of bytes of each segment; 0 at the very beginning,
+            where there can be none.
         start: where all pixels lie in one piece, uncompressed and chunky, its first byte.
         size: bytes of all pixels, decoded.
 
@@ -182,6 +184,8 @@ def _plan(order: str, directory: bytes) -> _Plan | None:
     known = {tag: field for tag, field in fields.items() if tag in _NUMBERS or tag == _NODATA}
     outside = [field for field in known.values() if field.size > _INLINE]
     starts = [struct.unpack(order + "I", field.inline)[0] for field in outside]
+    if min(starts, default=_HEAD) < _HEAD:
+        return None
     ranges = [(at, at + field.size) for at, field in zip(starts, outside, strict=True)]
     return _Plan(
         tuple((tag, field.kind, field.bytes) for tag, field in known.items()),
@@ -218,6 +222,7 @@ def _layout(order: str, directory: bytes, arrays: tuple[bytes, ...]) -> Layout |
     form, coding = meaning
     if not len(offsets) == len(counts) == _segments(form, coding):
         return None
+    counts = tuple(size if start else 0 for start, size in zip(offsets, counts, strict=True))
     if coding.compression == 1:
         counts = tuple(map(min, counts, _sizes(form, coding)))  # a strip may be padded
     size = form.height * form.width * form.bands * form.dtype.itemsize
