@@ -106,8 +106,7 @@ class Layout(NamedTuple):
     Attributes:
         form: what the image is.
         coding: how it is stored.
-        offsets, counts: first byte and number of bytes of each segment; 0 at the very beginning,
-            where there can be none.
+        offsets, counts: first byte and number of bytes of each segment.
         start: where all pixels lie in one piece, uncompressed and chunky, its first byte.
         size: bytes of all pixels, decoded.
 
@@ -222,7 +221,6 @@ def _layout(order: str, directory: bytes, arrays: tuple[bytes, ...]) -> Layout |
     form, coding = meaning
     if not len(offsets) == len(counts) == _segments(form, coding):
         return None
-    counts = tuple(size if start else 0 for start, size in zip(offsets, counts, strict=True))
     if coding.compression == 1:
         counts = tuple(map(min, counts, _sizes(form, coding)))  # a strip may be padded
     size = form.height * form.width * form.bands * form.dtype.itemsize
