@@ -49,7 +49,6 @@ _NUMBERS: Final = frozenset((*_ARRAYS, *_SCALARS, *_ORDINARY))
 _REQUIRED: Final = frozenset({_WIDTH, _LENGTH, _PHOTOMETRIC})
 _ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _INLINE: Final = 4  # bytes of a value that a directory entry holds itself
-_HEAD: Final = 8  # bytes, in which there are no values
 _ENTRY: Final = 12  # bytes of a directory entry
 _SMALLEST_FILE: Final = 8
 _MOST_ENTRIES: Final = 512
@@ -183,8 +182,6 @@ def _plan(order: str, directory: bytes) -> _Plan | None:
     known = {tag: field for tag, field in fields.items() if tag in _NUMBERS or tag == _NODATA}
     outside = [field for field in known.values() if field.size > _INLINE]
     starts = [struct.unpack(order + "I", field.inline)[0] for field in outside]
-    if min(starts, default=_HEAD) < _HEAD:
-        return None
     ranges = [(at, at + field.size) for at, field in zip(starts, outside, strict=True)]
     return _Plan(
         tuple((tag, field.kind, field.bytes) for tag, field in known.items()),
