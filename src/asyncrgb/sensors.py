@@ -72,15 +72,15 @@ class Sensor:
         return tuple(names)
 
     def _index(self, band: str) -> int:
-        wanted = _without_zeros(band)
+        wanted = without_zeros(band)
         for number, names in enumerate(self.bands, start=1):
-            if wanted in map(_without_zeros, names):
+            if wanted in map(without_zeros, names):
                 return number
         known = [name for names in self.bands for name in names]
         raise OptionsError(_unknown(f"band of {self.name}", band, known))
 
 
-def _without_zeros(name: str) -> str:
+def without_zeros(name: str) -> str:
     """Give a name as it is compared: B8 is B08, and not B8A."""
     return re.sub(r"(?<=[a-z])0+(?=\d)", "", name.lower())
 

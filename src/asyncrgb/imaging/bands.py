@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from asyncrgb.errors import BandError
 from asyncrgb.options import DEFAULT_BANDS
-from asyncrgb.sensors import COMPOSITES, SENSORS
+from asyncrgb.sensors import COMPOSITES, SENSORS, without_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -200,4 +200,4 @@ def _whole(name: str) -> str:
 def plain(name: str) -> str:
     """Leave out what does not tell bands apart: case, leading zeros, all after the first word."""
     first = re.split(r"[\s,;:(]", _whole(name), maxsplit=1)[0]
-    return re.sub(r"(?<=[a-z])0+(?=\d)", "", first)
+    return without_zeros(first)
